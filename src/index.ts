@@ -1,0 +1,46 @@
+export type { ErrorCodeName } from "./lib/error-codes.ts";
+export { type Fault, MillraceError } from "./lib/errors.ts";
+export {
+  type DatabaseDefinition,
+  type DatabaseOptions,
+  defineDatabase,
+  type Migration,
+} from "./system/database.ts";
+export {
+  type AnyEvent,
+  type DataInput,
+  type DataOf,
+  defineEvent,
+  type EventDefinition,
+  type EventOptions,
+} from "./system/event.ts";
+export type { EventAttributes, EventRecord, HandledEvent } from "./system/event-record.ts";
+export {
+  type Emit,
+  type Handler,
+  type HandlerCache,
+  type HandlerContext,
+  type HandlerDefinition,
+  type HandlerOptions,
+  on,
+  type Prepare,
+} from "./system/handler.ts";
+export {
+  type QueryContext,
+  type QueryDefinition,
+  type QueryInput,
+  type QueryOptions,
+  type QueryOutput,
+  query,
+} from "./system/query.ts";
+export type { InputOf, OutputOf, Schema } from "./system/schema.ts";
+export { defineSystem, type SystemDefinition, type SystemOptions } from "./system/system.ts";
+export {
+  type WebhookDefinition,
+  type WebhookEvent,
+  type WebhookOptions,
+  type WebhookRequest,
+  webhook,
+  webhookEvent,
+} from "./system/webhook.ts";
+export { defineWorker, type WorkerDefinition, type WorkerOptions } from "./system/worker.ts";

@@ -1,0 +1,150 @@
+import { type Fault, MillraceError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
+import { type DefinitionSite, describeSite } from "./definition-site.ts";
+import type { AnyEvent } from "./event.ts";
+import type { WebhookDefinition } from "./webhook.ts";
+import type { AnyWorker } from "./worker.ts";
+
+interface Parts {
+  readonly accepts: readonly AnyEvent[];
+  readonly workers: readonly AnyWorker[];
+  readonly webhooks: readonly WebhookDefinition[];
+}
+
+/** Names become addresses, table values and metric labels, hence the narrow alphabet. */
+const eventName = /^[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*$/;
+const boxName = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
+const queryName = /^[A-Za-z][A-Za-z0-9-]*$/;
+/** First segments of addresses that the gateway keeps for itself. */
+const reservedNames = new Set([
+  "events",
+  "problems",
+  "docs",
+  "schemas",
+  "assets",
+  "livez",
+  "readyz",
+]);
+
+/** Finds every mistake in an application at once; returns all its events by type. */
+export function checkSystem(name: string, parts: Parts): ReadonlyMap<string, AnyEvent> {
+  const mistakes: Fault[] = [];
+  const report = (detail: string, site: DefinitionSite | undefined) =>
+    mistakes.push({ detail, pointer: describeSite(site) });
+
+  if (!boxName.test(name))
+    report(`The system's name "${name}" must look like "my-shop".`, undefined);
+  const events = checkEvents(parts, report);
+  checkWorkers(parts.workers, report);
+  checkWebhooks(parts.webhooks, report);
+
+  if (mistakes.length > 0) {
+    const lines = mistakes.map(({ detail, pointer }) =>
+      pointer ? `${pointer}  ${detail}` : detail,
+    );
+    throw new MillraceError("MR_APP_INVALID", lines.join("\n"), { faults: mistakes });
+  }
+  return events;
+}
+
+type Report = (detail: string, site: DefinitionSite | undefined) => void;
+
+function checkEvents({ accepts, workers }: Parts, report: Report): Map<string, AnyEvent> {
+  const events = new Map<string, AnyEvent>();
+  const add = (event: AnyEvent | undefined, where: string, site?: DefinitionSite) => {
+    if (event?.kind !== "event")
+      return report(`${where} names something that is not an event.`, site);
+    const known = events.get(event.type);
+    if (known === event) return;
+    if (known !== undefined) {
+      return report(
+        `Two events have the type "${event.type}"; the other is at ${describeSite(known.site)}.`,
+        event.site,
+      );
+    }
+    events.set(event.type, event);
+    checkEvent(event, report);
+  };
+  for (const event of accepts) add(event, "`accepts`");
+  for (const worker of workers) {
+    for (const handler of worker.handlers) {
+      for (const emitted of handler.emits) add(emitted, "`emits`", handler.site);
+    }
+  }
+  checkHandledEvents(workers, events, report);
+  return events;
+}
+
+/** A handler for an event that nobody can publish or emit would never run: a mistake, not a feature. */
+function checkHandledEvents(
+  workers: readonly AnyWorker[],
+  events: ReadonlyMap<string, AnyEvent>,
+  report: Report,
+): void {
+  for (const worker of workers) {
+    const handled = new Set<string>();
+    for (const { event, site } of worker.handlers) {
+      if (event?.kind !== "event") {
+        report(`A handler of "${worker.name}" names something that is not an event.`, site);
+        continue;
+      }
+      const known = events.get(event.type);
+      if (known === undefined) {
+        report(
+          `"${worker.name}" handles "${event.type}", which is neither accepted nor emitted; add it to \`accepts\`.`,
+          site,
+        );
+      } else if (known !== event) {
+        report(`"${worker.name}" handles another definition of "${event.type}".`, site);
+      }
+      if (handled.has(event.type)) report(`"${worker.name}" handles "${event.type}" twice.`, site);
+      handled.add(event.type);
+    }
+  }
+}
+
+function checkEvent(event: AnyEvent, report: Report): void {
+  if (!eventName.test(event.type) || event.type.length > limits.nameLengthMax) {
+    report(`The event type "${event.type}" must look like "post.published".`, event.site);
+  }
+  if (typeof event.data?.["~standard"]?.validate !== "function") {
+    report(`"${event.type}" has no Standard Schema in \`data\`.`, event.site);
+  }
+  if (typeof event.key !== "function") {
+    report(`"${event.type}" has no \`key\`: every event needs one, it sets the order.`, event.site);
+  }
+}
+
+function checkWorkers(workers: readonly AnyWorker[], report: Report): void {
+  const names = new Set<string>();
+  for (const worker of workers) {
+    const { name, site } = worker;
+    if (!boxName.test(name) || name.length > limits.nameLengthMax) {
+      report(`The worker's name "${name}" must look like "timelines".`, site);
+    }
+    if (reservedNames.has(name)) report(`A worker cannot be called "${name}".`, site);
+    if (names.has(name)) report(`Two workers are called "${name}".`, site);
+    names.add(name);
+    if (worker.database?.kind !== "database") report(`"${name}" has no database.`, site);
+    for (const [query, definition] of Object.entries(worker.queries)) {
+      if (!queryName.test(query)) report(`The query "${name}/${query}" has a bad name.`, site);
+      if ((definition as { kind?: string }).kind !== "query") {
+        report(`"${name}/${query}" is not a query.`, site);
+      }
+    }
+  }
+}
+
+function checkWebhooks(webhooks: readonly WebhookDefinition[], report: Report): void {
+  const paths = new Set<string>();
+  for (const { path, verify, site } of webhooks) {
+    if (!/^(?:\/[a-z0-9][a-z0-9-]*)+$/.test(path)) {
+      report(`The webhook's path "${path}" must look like "/hooks/github".`, site);
+    }
+    if (reservedNames.has(path.split("/")[1] ?? ""))
+      report(`The path "${path}" is reserved.`, site);
+    if (paths.has(path)) report(`Two webhooks have the path "${path}".`, site);
+    if (typeof verify !== "function") report(`The webhook "${path}" has no \`verify\`.`, site);
+    paths.add(path);
+  }
+}

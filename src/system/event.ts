@@ -1,0 +1,52 @@
+import { type DefinitionSite, definitionSite } from "./definition-site.ts";
+import type { InputOf, OutputOf, Schema } from "./schema.ts";
+
+export interface EventOptions<S extends Schema> {
+  /** The schema of the data; what it returns is what handlers get. */
+  readonly data: S;
+  /** What orders the events: those with an equal key are handled in the order of acceptance. */
+  readonly key: (data: OutputOf<S>) => string;
+  /** One line for the API's documents. */
+  readonly description?: string;
+}
+
+/** A type of event: its name, the schema of its data, and its key. */
+export interface EventDefinition<Type extends string = string, S extends Schema = Schema> {
+  readonly kind: "event";
+  readonly type: Type;
+  readonly data: S;
+  readonly key: (data: OutputOf<S>) => string;
+  readonly description: string | undefined;
+  readonly site: DefinitionSite | undefined;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: `key` takes the schema's output, so only `any` stands for every definition.
+export type AnyEvent = EventDefinition<string, any>;
+export type TypeOf<E extends AnyEvent> = E["type"];
+/** The data that a publisher gives. */
+export type DataInput<E extends AnyEvent> = InputOf<E["data"]>;
+/** The data that a handler gets. */
+export type DataOf<E extends AnyEvent> = OutputOf<E["data"]>;
+
+/**
+ * Defines a type of event. Mistakes (a bad name, no schema, no key) are told by `defineSystem`, all together.
+ *
+ * @example
+ * const PostPublished = defineEvent("post.published", {
+ *   data: z.object({ author: z.string(), text: z.string().max(500) }),
+ *   key: (post) => post.author,
+ * });
+ */
+export function defineEvent<const Type extends string, S extends Schema>(
+  type: Type,
+  options: EventOptions<S>,
+): EventDefinition<Type, S> {
+  return Object.freeze({
+    kind: "event" as const,
+    type,
+    data: options?.data,
+    key: options?.key,
+    description: options?.description,
+    site: definitionSite(defineEvent),
+  });
+}

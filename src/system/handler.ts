@@ -1,0 +1,114 @@
+import type { Kysely } from "kysely";
+import { type DefinitionSite, definitionSite } from "./definition-site.ts";
+import type { AnyEvent, DataInput, DataOf, TypeOf } from "./event.ts";
+import type { HandledEvent } from "./event-record.ts";
+
+/** Values that can be cached: what survives JSON. */
+export type Cacheable = unknown;
+
+/** A handler's view of its worker's cache. */
+export interface HandlerCache {
+  /**
+   * The cached value of `key`, or what `load` returns, which is cached once the transaction has
+   * committed. Concurrent misses of a key load once.
+   */
+  get<Value extends Cacheable>(key: string, load: () => Promise<Value>): Promise<Value>;
+  /** Says that this transaction changes what these keys stand for: no cached value outlives its commit. */
+  touch(keys: string | readonly string[]): void;
+}
+
+/**
+ * Emits a follow-up event. It is stored in the handler's transaction and put on the queue after the
+ * commit, with an id derived from its cause, so that a repeated run emits the same event.
+ */
+export type Emit<Emitted extends AnyEvent> = <E extends Emitted>(
+  event: E,
+  data: DataInput<E>,
+) => void;
+
+/** What a handler gets besides the event. */
+export interface HandlerContext<Tables, Emitted extends AnyEvent, Prepared> {
+  /** Kysely inside the transaction; unusable after the attempt ends. */
+  readonly db: Kysely<Tables>;
+  readonly cache: HandlerCache;
+  readonly emit: Emit<Emitted>;
+  /** What `prepare` returned. */
+  readonly prepared: Prepared;
+  /** Aborts when the attempt's time is up or the instance must stop. */
+  readonly signal: AbortSignal;
+}
+
+export type Handler<Tables, E extends AnyEvent, Emitted extends AnyEvent, Prepared> = (
+  event: HandledEvent<TypeOf<E>, DataOf<E>>,
+  context: HandlerContext<Tables, Emitted, Prepared>,
+) => Promise<void> | void;
+
+/** Slow or outside work, before the transaction: concurrent across keys, at least once. */
+export type Prepare<Tables, E extends AnyEvent, Prepared> = (
+  event: HandledEvent<TypeOf<E>, DataOf<E>>,
+  context: { readonly db: Kysely<Tables>; readonly signal: AbortSignal },
+) => Promise<Prepared>;
+
+export interface HandlerOptions<Tables, E extends AnyEvent, Emitted extends AnyEvent, Prepared> {
+  /** The events that this handler may emit; emitting another is refused, in types and at run time. */
+  readonly emits?: readonly Emitted[];
+  readonly prepare?: Prepare<Tables, E, Prepared>;
+  /** How often a failing event is tried before it is a dead letter. */
+  readonly attempts?: number;
+  /** How long one attempt may take, `prepare` included, in milliseconds. */
+  readonly timeoutMs?: number;
+}
+
+/** What a worker does with one type of event. */
+export interface HandlerDefinition<Tables = unknown> {
+  readonly kind: "handler";
+  readonly event: AnyEvent;
+  readonly emits: readonly AnyEvent[];
+  readonly prepare: Prepare<Tables, AnyEvent, unknown> | undefined;
+  readonly handle: Handler<Tables, AnyEvent, AnyEvent, unknown>;
+  readonly attempts: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly site: DefinitionSite | undefined;
+}
+
+/**
+ * Handles one type of event. What may be emitted stands in `emits`.
+ *
+ * @example
+ * on(PostPublished, { emits: [MentionFound] }, async (event, { db, emit }) => { … })
+ */
+export function on<E extends AnyEvent, Tables>(
+  event: E,
+  handle: Handler<Tables, E, never, undefined>,
+): HandlerDefinition<Tables>;
+export function on<
+  E extends AnyEvent,
+  Tables,
+  Emitted extends AnyEvent = never,
+  Prepared = undefined,
+>(
+  event: E,
+  options: HandlerOptions<Tables, E, Emitted, Prepared>,
+  handle: Handler<Tables, E, Emitted, Prepared>,
+): HandlerDefinition<Tables>;
+export function on(
+  event: AnyEvent,
+  ...rest:
+    | [Handler<never, AnyEvent, never, undefined>]
+    | [
+        HandlerOptions<never, AnyEvent, AnyEvent, unknown>,
+        Handler<never, AnyEvent, AnyEvent, unknown>,
+      ]
+): HandlerDefinition<never> {
+  const [options, handle] = rest.length === 1 ? [{}, rest[0]] : rest;
+  return Object.freeze({
+    kind: "handler" as const,
+    event,
+    emits: options.emits ?? [],
+    prepare: options.prepare,
+    handle: handle as HandlerDefinition<never>["handle"],
+    attempts: options.attempts,
+    timeoutMs: options.timeoutMs,
+    site: definitionSite(on),
+  });
+}
