@@ -1,0 +1,43 @@
+/**
+ * The port of a worker's cache: a store with a fence. It never has to be durable, and losing all of
+ * it at once is an ordinary event. Values are JSON text; what they mean is known in front (cache.ts).
+ *
+ * The promise that the fence carries: a fill whose value was read before a commit cannot overwrite
+ * what came after it. `millrace/conformance` holds the suite that every engine passes.
+ */
+export interface CacheEngine {
+  /**
+   * True where all instances of a worker see one store (Redis). False where each process has its own
+   * (memory): then the front follows the log of touched keys in the worker's database.
+   */
+  readonly shared: boolean;
+
+  /** The value, if one is held and the key is not blocked; and the fence that a later fill must show. */
+  get(key: string): Promise<Lookup>;
+
+  /**
+   * Stores a value for at most `ttlMs`, unless the key was blocked or released since `fence` was
+   * handed out, or is blocked now: then nothing happens and the answer is false.
+   */
+  fill(key: string, value: string, fence: Fence, ttlMs: number): Promise<boolean>;
+
+  /** Before a commit: drops the keys' values and refuses fills until they are released. Counted. */
+  block(keys: readonly string[]): Promise<void>;
+
+  /** After the commit (or the rollback): fills with a fence from before are refused, later ones are not. */
+  release(keys: readonly string[]): Promise<void>;
+
+  /** Drops everything, and refuses every fill whose fence is from before. */
+  clear(): Promise<void>;
+
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Lookup {
+  readonly value: string | undefined;
+  readonly fence: Fence;
+}
+
+/** Opaque to everyone but the engine that made it. */
+export type Fence = string | number;

@@ -1,0 +1,68 @@
+import type { Kysely } from "kysely";
+import type { Migration } from "../system/database.ts";
+
+/** What SQLite can bind and what PostgreSQL understands alike. Everything else is converted or refused. */
+export type SqlValue = string | number | bigint | null | Uint8Array;
+export type Row = Readonly<Record<string, SqlValue>>;
+
+/** The few places where the framework's own SQL differs between databases. */
+export interface Dialect {
+  readonly name: "sqlite" | "postgres";
+  /**
+   * A table expression over a JSON array of arrays given as parameter `$n`; its rows are called
+   * `value`, and `value ->> 0` is a row's first column. One parameter carries a whole batch.
+   */
+  readonly each: (parameter: string) => string;
+  /** Milliseconds since 1970 by the database's clock, an integer expression. */
+  readonly nowMs: string;
+}
+
+/**
+ * The port of a worker's database. Everything a worker does for an event commits in one of its
+ * transactions. `millrace/conformance` holds the suite that every engine passes.
+ */
+export interface DatabaseEngine {
+  readonly dialect: Dialect;
+
+  /**
+   * Runs `work` in one transaction that excludes other writers of the rows it touches (SQLite: all
+   * other writers), commits when it resolves and rolls back when it rejects. Transactions of one
+   * engine run one after another. When it resolves, the commit is as durable as the engine can.
+   *
+   * @throws MR_DATABASE_UNAVAILABLE where the database is locked, gone or full: nothing happened
+   * @throws MR_RESULT_UNKNOWN where the commit itself failed: read before doing anything else
+   */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
+
+  /** Kysely on connections that cannot write: what queries get. Sees every commit that came before. */
+  readonly reader: Kysely<unknown>;
+  /** The framework's own reads, outside any transaction. `$1` style parameters. */
+  read<R = Row>(sql: string, parameters?: readonly SqlValue[]): Promise<R[]>;
+
+  /**
+   * Brings the tables up to date under a lock that other instances wait for; each set of migrations
+   * (the framework's, the application's) is told apart by `set`. All or nothing.
+   *
+   * @throws MR_MIGRATION_FAILED naming the migration, its cause, and that nothing was changed
+   * @throws MR_DATA_NEWER where the database knows a migration that the code does not
+   */
+  migrate(set: string, migrations: Readonly<Record<string, Migration>>): Promise<void>;
+
+  /**
+   * A number that is another one whenever another connection may have committed; cheap. Absent where
+   * the database cannot tell: then callers must ask the tables each time.
+   */
+  changeCount?(): number;
+
+  /** Lets what runs finish, then lets go of everything. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface Transaction {
+  /** What handlers get: Kysely inside this transaction. Throws MR_HANDLE_CLOSED after it ended. */
+  readonly db: Kysely<unknown>;
+  /** The framework's own statements, prepared once and kept. `$1` style parameters. */
+  run<R = Row>(sql: string, parameters?: readonly SqlValue[]): Promise<R[]>;
+  /** Runs `work` in a savepoint: what it wrote is undone where it rejects; the error is passed on. */
+  savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
+}

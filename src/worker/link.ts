@@ -1,0 +1,65 @@
+/**
+ * How others reach a worker: the gateway asks its queries and where an event stands, retention asks
+ * how far it has come. The worker itself is one (in one process), and so is a client over HTTP.
+ */
+export interface WorkerLink {
+  readonly name: string;
+
+  /**
+   * Runs a query. `search` is the raw query string of the request; `after` are positions that the
+   * worker must have applied first.
+   *
+   * @returns the answer as JSON text
+   * @throws MR_QUERY_UNKNOWN, MR_INPUT_INVALID, MR_AFTER_TIMEOUT, MR_QUERY_FAILED, MR_WORKER_UNAVAILABLE
+   */
+  query(
+    name: string,
+    search: string,
+    after: readonly Place[],
+    signal?: AbortSignal,
+  ): Promise<string>;
+
+  /**
+   * Where an event stands at this worker. Waits up to `waitMs` for it to be done or dead.
+   *
+   * @throws MR_WORKER_UNAVAILABLE
+   */
+  standing(place: Place, waitMs: number, signal?: AbortSignal): Promise<Standing>;
+
+  /** How far the worker has come, over all its instances. */
+  progress(signal?: AbortSignal): Promise<Progress>;
+}
+
+/** Where an event is in the queue. */
+export interface Place {
+  readonly partition: number;
+  readonly position: number;
+}
+
+/** Where an event stands at one worker. A closed set. */
+export type Standing =
+  | { readonly state: "waiting" }
+  | { readonly state: "done" }
+  | {
+      readonly state: "retrying";
+      readonly attempts: number;
+      /** RFC 3339. */
+      readonly nextAttemptAt: string;
+      readonly error: string;
+    }
+  /** Its key is parked: it waits behind the event of this id. */
+  | { readonly state: "behind"; readonly eventId: string }
+  | { readonly state: "dead"; readonly attempts: number; readonly error: string };
+
+export interface Progress {
+  /** Partition → position up to which everything is applied, parked, or a dead letter. */
+  readonly positions: Readonly<Record<string, number>>;
+  readonly instances: readonly InstanceProgress[];
+  readonly parkedEvents: number;
+  readonly deadLetters: number;
+}
+
+export interface InstanceProgress {
+  readonly instance: string;
+  readonly partitions: readonly number[];
+}
