@@ -49,7 +49,7 @@ export function checkSystem(name: string, parts: Parts): ReadonlyMap<string, Any
 
 type Report = (detail: string, site: DefinitionSite | undefined) => void;
 
-function checkEvents({ accepts, workers }: Parts, report: Report): Map<string, AnyEvent> {
+function checkEvents({ accepts, workers, webhooks }: Parts, report: Report): Map<string, AnyEvent> {
   const events = new Map<string, AnyEvent>();
   const add = (event: AnyEvent | undefined, where: string, site?: DefinitionSite) => {
     if (event?.kind !== "event")
@@ -66,6 +66,9 @@ function checkEvents({ accepts, workers }: Parts, report: Report): Map<string, A
     checkEvent(event, report);
   };
   for (const event of accepts) add(event, "`accepts`");
+  for (const { path, events: made = [], site } of webhooks) {
+    for (const event of made) add(event, `\`events\` of the webhook "${path}"`, site);
+  }
   for (const worker of workers) {
     for (const handler of worker.handlers) {
       for (const emitted of handler.emits) add(emitted, "`emits`", handler.site);
@@ -91,7 +94,7 @@ function checkHandledEvents(
       const known = events.get(event.type);
       if (known === undefined) {
         report(
-          `"${worker.name}" handles "${event.type}", which is neither accepted nor emitted; add it to \`accepts\`.`,
+          `"${worker.name}" handles "${event.type}", which nothing accepts or emits; add it to \`accepts\`.`,
           site,
         );
       } else if (known !== event) {

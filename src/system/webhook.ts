@@ -20,6 +20,11 @@ export interface WebhookEvent<E extends AnyEvent = AnyEvent> {
 export interface WebhookOptions {
   /** The route at the gateway, such as "/hooks/github". */
   readonly path: string;
+  /**
+   * The events that `toEvent` makes. What stands here and not in the system's `accepts` can only come
+   * in through the webhook, so that nobody publishes it without the signature.
+   */
+  readonly events?: readonly AnyEvent[];
   /** Checks the signature. False, or an error, answers 401 and nothing is stored. */
   readonly verify: (request: WebhookRequest) => boolean | Promise<boolean>;
   /** Turns the request into an event. `body` is the parsed JSON. */
