@@ -35,7 +35,10 @@ export interface QueueEngine {
   /** Partition → position of its newest event; 0 where none ever was. Never goes down. */
   ends(): Promise<ReadonlyMap<number, number>>;
 
-  /** The position of the last event of a partition accepted before `timeMs`; 0 where there is none. */
+  /**
+   * The position of the last event of a partition accepted before `timeMs`; 0 where there is none.
+   * Never below what was trimmed, so that the answer can be subscribed from.
+   */
   positionAt(partition: number, timeMs: number): Promise<number>;
 
   /**
@@ -84,10 +87,12 @@ export interface Subscription {
   /**
    * The next events in order of acceptance, at most `limit`. Waits up to `waitMs` for the first one
    * (0: not at all) and wakes within 2 ms of an append by any process; an empty batch is an ordinary
-   * answer. Aborting `signal` or `close` ends the wait with an empty batch. One call at a time.
+   * answer. Passing over events of other types ends the wait too: no events, but positions. Aborting
+   * `signal` or `close` ends it with an empty batch. One call at a time.
    *
-   * @throws MR_QUEUE_GAP where events behind a cursor were trimmed before they were read
-   * @throws MR_QUEUE_DAMAGED where a stored event fails its checksum
+   * @throws MR_QUEUE_GAP where events behind a cursor were trimmed before they were read, or where a
+   *   cursor is beyond the end (a lost tail); `extra.partition` tells where, `extra.trimmed` how far
+   * @throws MR_QUEUE_DAMAGED where a stored event fails its checksum; `extra` tells where
    */
   next(limit: number, waitMs: number, signal?: AbortSignal): Promise<Batch>;
   close(): Promise<void>;
@@ -95,7 +100,11 @@ export interface Subscription {
 
 export interface Batch {
   readonly events: readonly QueuedEvent[];
-  /** Partition → position up to which this batch reaches, events of other types included. */
+  /**
+   * Partition → position up to which this batch reaches, events of other types included; only the
+   * partitions where it is further than before. Between the last event and the end it may be a number
+   * that no event of the partition has.
+   */
   readonly positions: ReadonlyMap<number, number>;
 }
 
@@ -124,4 +133,6 @@ export interface QueueHealth {
   readonly durable: Durability;
   readonly storedEvents: number;
   readonly storedBytes: number;
+  /** When the oldest event that is still stored was accepted, where there is one. */
+  readonly oldestAcceptedAt?: number;
 }

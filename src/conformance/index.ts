@@ -1,0 +1,7 @@
+export {
+  type QueueFeatures,
+  type QueuePlace,
+  type QueueSubject,
+  queueConformance,
+} from "./queue.ts";
+export type { Feature, TestApi } from "./test-api.ts";
