@@ -2,6 +2,8 @@
 export interface Clock {
   /** Wall clock, milliseconds since 1970. May jump. */
   now(): number;
+  /** `now` with fractions of a millisecond, for spans shorter than one; absent where time is turned by hand. */
+  nowMs?(): number;
   /** Milliseconds of a clock that never goes back; only differences mean something. */
   monotonic(): number;
   /** Resolves after `ms`, or at once when `signal` aborts. Never rejects; keeps no process alive. */
@@ -12,8 +14,23 @@ export interface Clock {
   after(ms: number, task: () => void): Disposable;
 }
 
+/**
+ * The wall clock in fractions of a millisecond: the monotonic clock counted from a start by the wall
+ * clock. Whenever the wall clock was set meanwhile, the start is taken anew, so that the two agree.
+ */
+function preciseWallClock(): () => number {
+  let startMs = performance.timeOrigin;
+  return () => {
+    const sinceStartMs = performance.now();
+    const apartMs = Date.now() - (startMs + sinceStartMs);
+    if (Math.abs(apartMs) > 5) startMs += apartMs;
+    return startMs + sinceStartMs;
+  };
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
+  nowMs: preciseWallClock(),
   monotonic: () => performance.now(),
   sleep(ms, signal) {
     return new Promise((resolve) => {

@@ -31,6 +31,10 @@ export const limits = {
   requestsPerConnectionMax: 10_000,
   connectionsMax: 10_000,
   connectionsPerAddressMax: 1_000,
+  /** How often what waits is compared with its time; a limit is kept to within this. */
+  timeoutCheckMs: 1_000,
+  /** Requests sent ahead on a connection wait for their turn; nobody needs more of them. */
+  pipelinedRequestsMax: 256,
   /** CloudEvents batch: parsed whole, checked whole, appended whole. */
   batchEventsMax: 1_000,
   /** NDJSON is streamed: this many lines are checked and appended together. */
@@ -40,6 +44,56 @@ export const limits = {
   receiptsPerAnswerMax: 10_000,
   preferWaitSecondsMax: 30,
   afterWaitMs: 10_000,
+
+  // Gateway only.
+  /** Path parameters are ids, percent-encoded: three bytes for each of an id. */
+  pathParameterLengthMax: 1_024,
+  /** A body that brings less than this in `bodyIdleMs` is not coming: the minimum rate. */
+  bodyBytesPerIdleMin: 1_024,
+  /** Lines of a chunk are held together with their parsed values; long lines make smaller chunks. */
+  ndjsonChunkBytesMax: 4_194_304,
+  /** A stream waits for the queue (back-pressure), so its time is its own and not a request's. */
+  ndjsonTimeoutMs: 600_000,
+  /** How long the rest of a refused body is thrown away, so that the client reads the answer. */
+  lingerMs: 1_000,
+  extensionsMax: 64,
+  idempotencyKeyLengthMax: 255,
+  /** Requests under way in one gateway: each holds a body and a promise. */
+  requestsInFlightMax: 10_000,
+  /** A loop that is this late serves nobody in time: better to say so than to queue more. */
+  eventLoopDelayMaxMs: 1_000,
+  /** Spans reach their store late; a page that asks right after its request waits this long. */
+  traceWaitMs: 1_000,
+  tokenBytesMax: 8_192,
+  apiKeysMax: 10_000,
+  /** Two keys of one client may live at a time: the old and the new one of a rotation. */
+  apiKeysPerClientMax: 2,
+  apiKeysRereadMs: 1_000,
+  jwksTimeoutMs: 5_000,
+  /** A forged `kid` must not make us fetch the issuer's keys again and again. */
+  jwksCooldownMs: 30_000,
+  jwksCacheMs: 600_000,
+
+  // Balancer.
+  /** All bodies kept for a second attempt. Beyond it bodies are streamed on, and tried once. */
+  replayBytesMax: 256 * 1_048_576,
+  /** Answers up to this are passed on whole: one that breaks off can still come from elsewhere. */
+  answerHeldBytesMax: 65_536,
+  /** Below what a gateway lets one address open (connectionsPerAddressMax), with room for probes. */
+  gatewayConnectionsMax: 900,
+  gatewayConnectMs: 1_000,
+  /** Below the gateway's keepAliveMs, so that it is not the gateway that closes first. */
+  gatewayIdleMs: 4_000,
+  /** Above what an answer may wait for: preferWaitSecondsMax, and an append behind it. */
+  gatewayAnswerMs: 45_000,
+  /** A gateway silent for so long within an answer has gone; event streams send comments. */
+  answerSilenceMs: 120_000,
+  /** A client that takes nothing of its answer for so long has gone. */
+  answerTakenMs: 30_000,
+  /** Probes show when a gateway is back; what grows is how long one that fails again is left alone. */
+  ejectionMaxMs: 30_000,
+  /** Ready for so long, a gateway's earlier ejections no longer count. */
+  ejectionForgetMs: 60_000,
 
   // Producer: events that wait together are appended together, and no more wait than memory allows.
   appendBatchEventsMax: 1_024,
@@ -74,12 +128,20 @@ export const limits = {
   backoffMaxMs: 300_000,
   parkedPerKeyMax: 10_000,
   parkedPerPartitionMax: 100_000,
+  /** Old inbox rows and touches are removed this often, a bounded amount each time. */
+  pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 1_000,
   prepareConcurrencyMax: 32,
   /** Positions of events that a worker passes over are written this often, not at each batch. */
   passedOverWriteMs: 200,
+  /** Who waits for a partition of another instance looks into the database this often. */
+  progressPollMs: 20,
   dependencyBackoffMaxMs: 5_000,
+
+  /** Between gateway and worker: connections of one gateway to one instance, and their idle life. */
+  linkConnectionsMax: 64,
+  linkKeepAliveMs: 60_000,
 
   // Cache.
   cacheBytesMax: 64 * 1_048_576,
@@ -89,15 +151,39 @@ export const limits = {
 
   // Tracing: a trace is decided once, where a request enters.
   tracesPerSecondMax: 20,
+  /** What others sampled is honoured; this bounds what they can make one process record. */
+  tracesContinuedPerSecondMax: 500,
   spansKeptMax: 200_000,
   spanFlushMs: 100,
   spanBufferMax: 10_000,
+  /** Spans written in one transaction: a few milliseconds in which the event loop stands still. */
+  spanWriteRowsMax: 256,
+  /** How long stopping waits for the last spans to be stored. */
+  spanStopMs: 1_000,
+  /** What a trace gives when it is read; one that a client uses for all its requests never ends. */
+  spansPerTraceMax: 10_000,
+  /** No new span for so long, and a trace counts as whole: every process has flushed since. */
+  traceSettleMs: 300,
+  traceLookUpMs: 3_000,
 
   // Processes.
   drainMs: 10_000,
   startTimeoutMs: 15_000,
   restartDelayBaseMs: 100,
   restartDelayMaxMs: 10_000,
+  /** A process that ran this long before it ended begins again with the shortest delay. */
+  restartForgottenMs: 30_000,
+  /** Each process tells its supervisor this often that its event loop turns. */
+  aliveIntervalMs: 1_000,
+  /** Silent for this long, a process hangs: killed and started again. Longer than a slow collection. */
+  aliveTimeoutMs: 10_000,
+  /** After its drain deadline a process gets this long to end before it is killed. */
+  killAfterMs: 2_000,
+  retentionIntervalMs: 60_000,
+  /** The kernel's limit for the path of a Unix socket is 108 (Linux) or 104 (macOS), with the end's 0. */
+  socketPathBytesMax: 103,
+  /** What a box's name adds to it: `/worker-` and a worker's name, a number and `.sock`. */
+  socketNameBytesMax: 40,
   probeIntervalMs: 500,
   probeTimeoutMs: 1_000,
   ejectAfterFailures: 2,

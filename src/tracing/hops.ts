@@ -34,3 +34,13 @@ export function hopName(step: Step, letter: string | undefined): string {
     .replace("cache", `cache ${letter}`)
     .replace("database", `database ${letter}`);
 }
+
+/** A, B, …, Z, AA, … for a system's workers, in its order. */
+export function workerLetters(workers: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(workers.map((worker, index) => [worker, letterAt(index)]));
+}
+
+function letterAt(index: number): string {
+  const last = String.fromCharCode(0x41 + (index % 26));
+  return index < 26 ? last : letterAt(Math.floor(index / 26) - 1) + last;
+}

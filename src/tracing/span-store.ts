@@ -5,9 +5,13 @@ export interface SpanRecord {
   readonly parentSpanId: string | undefined;
   /** OpenTelemetry's name: `send post.published`, `process post.published`. */
   readonly name: string;
+  /** OpenTelemetry's kind of span. */
+  readonly kind: "internal" | "server" | "client" | "producer" | "consumer";
   /** 1 to 13 in the reference example; absent for spans that are no hop. */
   readonly hop: number | undefined;
   readonly hopName: string | undefined;
+  /** The worker's name, where the hop is one of a worker's. */
+  readonly worker: string | undefined;
   /** The box: `balancer`, `gateway 1`, `worker timelines 1`. */
   readonly box: string;
   readonly pid: number;
@@ -26,10 +30,12 @@ export interface SpanRecord {
  * spans is allowed; slowing or failing what they describe is not.
  */
 export interface SpanStore {
+  /** Stores spans, and forgets the oldest beyond `limits.spansKeptMax`. Rejects where they are lost. */
   write(spans: readonly SpanRecord[]): Promise<void>;
-  /** All spans of a trace, oldest first. */
+  /** The spans of a trace by their start, the first `limits.spansPerTraceMax`; none where unknown. */
   trace(traceId: string): Promise<SpanRecord[]>;
-  /** Traces in which an event takes part, newest first. */
+  /** Traces in which an event takes part, the one written to last first; at most 100. */
   tracesOf(eventId: string): Promise<string[]>;
+  /** Lets what runs finish. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,0 +1,115 @@
+/**
+ * Both span stores pass the conformance suite; the SQLite one besides serves several connections to
+ * one file, begins anew where the file is damaged or of another version, and waits for no lock with
+ * the event loop standing still.
+ */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { spanStoreScenarios } from "../../src/conformance/span-store.ts";
+import { openMemorySpanStore } from "../../src/engines/memory/span-store.ts";
+import { openSqliteSpanStore } from "../../src/engines/sqlite/span-store.ts";
+import { openSqlite } from "../../src/engines/sqlite/sqlite.ts";
+import { spanRecord } from "./span-records.ts";
+
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "millrace-spans-"));
+  file = join(folder, "traces.db");
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("in memory", () => {
+  for (const { name, run } of spanStoreScenarios) {
+    test(name, () => run(async (spansMax) => openMemorySpanStore({ spansMax })));
+  }
+});
+
+describe("in SQLite", () => {
+  for (const { name, run } of spanStoreScenarios) {
+    test(name, () => run((spansMax) => openSqliteSpanStore({ file, spansMax })));
+  }
+
+  test("what one connection writes, another reads", async () => {
+    await using stores = await twoStores();
+    await stores.one.write([spanRecord({ spanId: "1".repeat(16) })]);
+    await stores.other.write([spanRecord({ spanId: "2".repeat(16) })]);
+    expect(await stores.one.trace(spanRecord().traceId)).toHaveLength(2);
+    expect(await stores.other.trace(spanRecord().traceId)).toHaveLength(2);
+  });
+
+  test("writes of several connections at once all arrive", async () => {
+    await using stores = await twoStores();
+    const many = Array.from({ length: 600 }, () => spanRecord());
+    await Promise.all([stores.one.write(many), stores.other.write(many), stores.one.write(many)]);
+    expect(await stores.one.trace(spanRecord().traceId)).toHaveLength(1_800);
+  });
+
+  test("a write waits for a lock without stopping the event loop", async () => {
+    const store = await openSqliteSpanStore({ file });
+    const blocker = openSqlite(file);
+    blocker.exec("begin immediate");
+    let written = false;
+    const write = store.write([spanRecord()]).then(() => {
+      written = true;
+    });
+    // Were the loop blocked, this turn would only come after the lock's time is up, with an error.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(written).toBe(false);
+    blocker.exec("commit");
+    await write;
+    expect(await store.trace(spanRecord().traceId)).toHaveLength(1);
+    blocker.close();
+    await store.close();
+  });
+
+  test("keeps what it has when opened again, and is its owner's alone", async () => {
+    const before = await openSqliteSpanStore({ file });
+    await before.write([spanRecord()]);
+    await before.close();
+    const after = await openSqliteSpanStore({ file });
+    expect(await after.trace(spanRecord().traceId)).toHaveLength(1);
+    await after.close();
+    if (process.platform !== "win32") expect(statSync(file).mode & 0o077).toBe(0);
+  });
+
+  test("begins anew where the file is no database", async () => {
+    writeFileSync(file, "this was a database once, until something wrote over it".repeat(100));
+    const store = await openSqliteSpanStore({ file });
+    await store.write([spanRecord()]);
+    expect(await store.trace(spanRecord().traceId)).toHaveLength(1);
+    await store.close();
+  });
+
+  test("begins anew where the file is of another version", async () => {
+    const older = openSqlite(file);
+    older.exec("create table spans (other text); pragma user_version = 77");
+    older.close();
+    const store = await openSqliteSpanStore({ file });
+    await store.write([spanRecord()]);
+    expect(await store.trace(spanRecord().traceId)).toHaveLength(1);
+    await store.close();
+  });
+
+  test("a path that is a folder is an error with a code, not a crash", async () => {
+    await expect(openSqliteSpanStore({ file: folder })).rejects.toMatchObject({
+      code: "MR_DATA_UNUSABLE",
+    });
+  });
+});
+
+async function twoStores() {
+  const one = await openSqliteSpanStore({ file });
+  const other = await openSqliteSpanStore({ file });
+  return {
+    one,
+    other,
+    async [Symbol.asyncDispose]() {
+      await one.close();
+      await other.close();
+    },
+  };
+}
