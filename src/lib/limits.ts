@@ -115,6 +115,22 @@ export const limits = {
   /** Free space below which appends are refused (MR_QUEUE_FULL); they resume at 1.5 times it. */
   diskLowBytes: 128 * 1_048_576,
   walBytesMax: 32 * 1_048_576,
+  /** Stored events beyond this are refused (MR_QUEUE_BACKLOG): a worker lags so that nothing is trimmed. */
+  queueBytesMax: 20 * 1_073_741_824,
+  /** The WAL is written into the file about this often: rarer stalls less, longer reads slower. */
+  checkpointBytes: 8 * 1_048_576,
+  /** The ballast is written this long after the start: the first requests need the disk more. */
+  ballastDelayMs: 1_000,
+  /** One batch that is read holds about so much data, however many events were asked for. */
+  readBatchBytesMax: 8 * 1_048_576,
+  /** Events looked at without a pause while reading or trimming: a few milliseconds of work. */
+  scanEventsMax: 10_000,
+  /** After so many new events, as many and as many again of the kept ids are checked for their age. */
+  idSweepEvents: 1_000,
+  /** A reader on the event loop waits at most this long for a lock, which is only ever held briefly. */
+  readLockMs: 250,
+  /** Where the bell cannot be watched (no more inotify watches), readers look this often. */
+  bellPollMs: 10,
 
   // Worker.
   passEventsMax: 256,

@@ -1,0 +1,161 @@
+import { limits } from "../lib/limits.ts";
+
+/** What a user may set, as people see it. How a value is read stands in config.ts. */
+export interface Setting {
+  /** The environment variable. */
+  readonly variable: string;
+  /** The flag of the commands that take it, as commander writes it; absent: variable only. */
+  readonly flag?: string;
+  /** The default, as it would be written in the variable. Empty: nothing. */
+  readonly fallback: string;
+  /** One line for the help and the table of the docs. */
+  readonly says: string;
+  /** Never shown. */
+  readonly secret?: true;
+}
+
+/**
+ * Every setting, once: environment variables, flags, help and docs/configuration.md come from here.
+ * This file is read for `--help`, so it imports nothing that is slow to load.
+ */
+export const settings = {
+  port: {
+    variable: "MILLRACE_PORT",
+    flag: "--port <number>",
+    fallback: "8080",
+    says: "Port of the API (the load balancer). 0 takes any free one.",
+  },
+  host: {
+    variable: "MILLRACE_HOST",
+    flag: "--host <address>",
+    fallback: "127.0.0.1",
+    says: "Address to listen on. Beyond this machine it takes MILLRACE_AUTH.",
+  },
+  data: {
+    variable: "MILLRACE_DATA",
+    flag: "--data <folder>",
+    fallback: ".millrace",
+    says: "Folder of the embedded queue, the workers' databases and the traces.",
+  },
+  gateways: {
+    variable: "MILLRACE_GATEWAYS",
+    flag: "--gateways <number>",
+    fallback: "2",
+    says: "How many gateway processes to run.",
+  },
+  workers: {
+    variable: "MILLRACE_WORKERS",
+    flag: "--workers <name=number,...>",
+    fallback: "",
+    says: "How many processes each worker gets, such as timelines=2; one where not named.",
+  },
+  queue: {
+    variable: "MILLRACE_QUEUE",
+    fallback: "sqlite:",
+    says: "The message queue's engine: sqlite: (in the data folder), or memory: under dev.",
+  },
+  database: {
+    variable: "MILLRACE_DATABASE",
+    fallback: "sqlite:",
+    says: "The workers' databases: sqlite: (in the data folder), or memory: under dev.",
+  },
+  cache: {
+    variable: "MILLRACE_CACHE",
+    fallback: "memory:",
+    says: "The workers' caches: memory: (one in each process).",
+  },
+  partitions: {
+    variable: "MILLRACE_PARTITIONS",
+    fallback: String(limits.partitions),
+    says: "Partitions of a new queue. Fixed once the queue exists.",
+  },
+  auth: {
+    variable: "MILLRACE_AUTH",
+    flag: "--auth <ways>",
+    fallback: "open",
+    says: "Who may call the API: open (this machine only), or keys, jwt, or keys,jwt.",
+  },
+  jwtIssuer: {
+    variable: "MILLRACE_JWT_ISSUER",
+    fallback: "",
+    says: "The `iss` that tokens must carry.",
+  },
+  jwtAudience: {
+    variable: "MILLRACE_JWT_AUDIENCE",
+    fallback: "",
+    says: "The `aud` that tokens must carry.",
+  },
+  jwtKeys: {
+    variable: "MILLRACE_JWT_KEYS",
+    fallback: "",
+    says: "Where the issuer publishes its public keys: the URL of a JWKS document.",
+  },
+  jwtAlgorithms: {
+    variable: "MILLRACE_JWT_ALGORITHMS",
+    fallback: "ES256,RS256",
+    says: "Signature algorithms that are accepted.",
+  },
+  ratePerMinute: {
+    variable: "MILLRACE_RATE_PER_MINUTE",
+    fallback: "0",
+    says: "Requests that one client may make in a minute; 0 sets no limit.",
+  },
+  retentionHours: {
+    variable: "MILLRACE_RETENTION_HOURS",
+    fallback: String(limits.retentionMs / 3_600_000),
+    says: "How long events stay in the queue after every worker has handled them.",
+  },
+  retentionBytes: {
+    variable: "MILLRACE_RETENTION_BYTES",
+    fallback: String(limits.retentionBytesMax),
+    says: "How much the queue keeps at most of what every worker has handled.",
+  },
+  balance: {
+    variable: "MILLRACE_BALANCE",
+    fallback: "round-robin",
+    says: "How requests are spread over the gateways: round-robin or least-requests.",
+  },
+  drainMs: {
+    variable: "MILLRACE_DRAIN_MS",
+    fallback: String(limits.drainMs),
+    says: "How long a process may take to finish what it has begun when it must stop.",
+  },
+  logLevel: {
+    variable: "MILLRACE_LOG_LEVEL",
+    flag: "--log-level <level>",
+    fallback: "info",
+    says: "The least of what is logged: debug, info, warn, error or silent.",
+  },
+  logFormat: {
+    variable: "MILLRACE_LOG_FORMAT",
+    flag: "--log-format <format>",
+    fallback: "auto",
+    says: "json, pretty, or auto: pretty on a terminal, JSON elsewhere.",
+  },
+  tracing: {
+    variable: "MILLRACE_TRACING",
+    fallback: "on",
+    says: "Whether requests are traced: on or off.",
+  },
+  tracesPerSecond: {
+    variable: "MILLRACE_TRACES_PER_SECOND",
+    fallback: String(limits.tracesPerSecondMax),
+    says: "How many new traces each process begins in a second at most.",
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+export const settingNames = Object.keys(settings) as readonly SettingName[];
+
+/** Variables of single commands, which the system itself does not read but must not refuse. */
+export const commandVariables = {
+  MILLRACE_URL: {
+    fallback: "http://127.0.0.1:<MILLRACE_PORT>",
+    says: "Where the commands that talk to a running system find it.",
+  },
+  MILLRACE_KEY: {
+    fallback: "",
+    says: "The API key that these commands show. Never printed.",
+  },
+} as const;
