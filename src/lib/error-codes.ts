@@ -59,6 +59,7 @@ export const errorCodes = {
   // Who may do what.
   MR_UNAUTHENTICATED: code("unauthenticated", 401, "Authentication is missing or wrong", 2),
   MR_FORBIDDEN: code("forbidden", 403, "The credentials do not allow this", 2),
+  MR_AUTH_UNAVAILABLE: code("auth-unavailable", 503, "The token's issuer cannot be reached"),
   MR_SIGNATURE: code("signature", 401, "The webhook's signature is wrong", 2),
   MR_RATE_LIMITED: code("rate-limited", 429, "The quota is used up"),
 

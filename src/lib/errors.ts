@@ -15,8 +15,12 @@ export interface ErrorDetails {
   /** When trying again makes sense, in whole seconds. */
   readonly retryAfterSeconds?: number;
   /** Further members for a problem document. Never secrets, paths or stacks. */
-  readonly extra?: Readonly<Record<string, string | number | boolean>>;
+  readonly extra?: ProblemMembers;
 }
+
+export type ProblemMembers = Readonly<
+  Record<string, string | number | boolean | readonly string[]>
+>;
 
 /** An operating error: something a person can understand and act on. Bugs are plain errors instead. */
 export class MillraceError extends Error {
@@ -25,7 +29,7 @@ export class MillraceError extends Error {
   readonly remedy: string | undefined;
   readonly faults: readonly Fault[];
   readonly retryAfterSeconds: number | undefined;
-  readonly extra: Readonly<Record<string, string | number | boolean>>;
+  readonly extra: ProblemMembers;
 
   constructor(code: ErrorCodeName, message: string, details: ErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined);
@@ -44,13 +48,20 @@ export class MillraceError extends Error {
     return errorCodes[this.code].exit;
   }
 
+  /** The same error with some details changed. */
+  with(details: ErrorDetails): MillraceError {
+    const { cause, remedy, faults, retryAfterSeconds, extra } = this;
+    const before = { cause, remedy, faults, retryAfterSeconds, extra } as ErrorDetails;
+    return new MillraceError(this.code, this.message, { ...before, ...details });
+  }
+
   /** The same error with every pointer moved below `prefix`, for an item of a batch (`#/3`). */
   within(prefix: string): MillraceError {
     const faults = this.faults.map((fault) => ({
       ...fault,
       pointer: `#${prefix}${fault.pointer.slice(1)}`,
     }));
-    return new MillraceError(this.code, this.message, { ...this, faults } as ErrorDetails);
+    return this.with({ faults });
   }
 }
 

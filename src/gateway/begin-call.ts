@@ -1,0 +1,69 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Clock } from "../lib/clock.ts";
+import type { Hop, Tracing } from "../tracing/tracing.ts";
+import { anonymous } from "./auth/client.ts";
+import type { Call } from "./call.ts";
+import type { InFlight } from "./in-flight.ts";
+
+interface CallOptions {
+  readonly tracing: Tracing;
+  readonly clock: Clock;
+  readonly trustProxy: boolean;
+  readonly inFlight: InFlight;
+}
+
+/**
+ * The first hook of every request: counts it, reads its trace context, and records hop 2 from its
+ * arrival to the end of its answer. A trace that is not sampled costs no hop.
+ */
+export function beginCalls(app: FastifyInstance, options: CallOptions): void {
+  const { tracing, clock, trustProxy, inFlight } = options;
+  app.decorateRequest("call", null as unknown as Call);
+  app.addHook("onRequest", (request, reply, done) => {
+    const parent = tracing.begin(singleHeader(request.headers.traceparent));
+    const hop = parent.sampled
+      ? tracing.hop("load balancer → API gateway", parent, { name: spanName(request) })
+      : undefined;
+    const call: Call = {
+      arrivedMs: clock.monotonic(),
+      trace: hop?.context ?? parent,
+      address: addressOf(request, trustProxy),
+      client: anonymous,
+      media: undefined,
+      eventId: undefined,
+    };
+    request.call = call;
+    inFlight.enter();
+    reply.raw.once("close", () => {
+      inFlight.leave();
+      if (hop !== undefined) endHop(hop, request, reply);
+    });
+    done();
+  });
+}
+
+/** OpenTelemetry: the method and the route, never the path with its ids. */
+const spanName = (request: FastifyRequest): string =>
+  `${request.method} ${request.routeOptions.url ?? "not found"}`;
+
+function endHop(hop: Hop, request: FastifyRequest, { raw }: FastifyReply): void {
+  const { eventId } = request.call;
+  hop.end({
+    ...(eventId === undefined ? {} : { eventId }),
+    ...(raw.statusCode >= 500 ? { error: String(raw.statusCode) } : {}),
+    attributes: {
+      "http.request.method": request.method,
+      "http.route": request.routeOptions.url ?? "",
+      "http.response.status_code": raw.statusCode,
+    },
+  });
+}
+
+const singleHeader = (value: string | string[] | undefined): string | undefined =>
+  typeof value === "string" ? value : undefined;
+
+/** The proxy of ours writes the address as the last one; what stands before it, anyone can write. */
+function addressOf({ headers, raw }: FastifyRequest, trustProxy: boolean): string {
+  const forwarded = trustProxy ? singleHeader(headers["x-forwarded-for"]) : undefined;
+  return forwarded?.split(",").at(-1)?.trim() || raw.socket.remoteAddress || "local";
+}

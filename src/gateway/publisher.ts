@@ -1,0 +1,80 @@
+import type { Clock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
+import type { Receipt } from "../queue/engine.ts";
+import type { AnyEvent } from "../system/event.ts";
+import type { EventRecord } from "../system/event-record.ts";
+import { type EventParts, makeEvent } from "../system/make-event.ts";
+import type { SystemDefinition } from "../system/system.ts";
+import { type Client, mayDo } from "./auth/client.ts";
+import type { Call } from "./call.ts";
+import { forbidden } from "./guard.ts";
+import type { Publication, Publishes } from "./options.ts";
+import { refuseReuse } from "./receipts.ts";
+
+/** From checked requests to receipts: what all ways of publishing share. */
+export class Publisher {
+  /** What plain data has as its source. */
+  readonly source: string;
+  readonly #accepted: ReadonlyMap<string, AnyEvent>;
+  readonly #producer: Publishes;
+  readonly #clock: Clock;
+
+  constructor(system: SystemDefinition, producer: Publishes, clock: Clock) {
+    this.source = `/${system.name}/gateway`;
+    this.#accepted = new Map(system.accepts.map((event) => [event.type, event]));
+    this.#producer = producer;
+    this.#clock = clock;
+  }
+
+  /**
+   * The definition of a type that this client may publish.
+   *
+   * @throws MR_EVENT_UNKNOWN, MR_FORBIDDEN
+   */
+  definitionOf(type: string, client: Client): AnyEvent {
+    if (!mayDo(client, "events:publish", type)) throw forbidden("events:publish", type);
+    const definition = this.#accepted.get(type);
+    if (definition !== undefined) return definition;
+    throw new MillraceError("MR_EVENT_UNKNOWN", `There is no event type "${type.slice(0, 100)}".`, {
+      remedy: `Accepted are: ${[...this.#accepted.keys()].join(", ")}.`,
+    });
+  }
+
+  /** The time of an event that has none of its own: now, RFC 3339. */
+  now(): string {
+    return new Date(this.#clock.now()).toISOString();
+  }
+
+  /**
+   * Checks the data. Pointers are into the event, whichever way it came: `#/data/text`.
+   *
+   * @throws as makeEvent does
+   */
+  make(definition: AnyEvent, data: unknown, parts: EventParts): EventRecord | Promise<EventRecord> {
+    try {
+      const made = makeEvent(definition, data, parts);
+      return made instanceof Promise ? made.catch(throwWithinData) : made;
+    } catch (error) {
+      return throwWithinData(error);
+    }
+  }
+
+  /**
+   * Appends events; when it resolves they are durable.
+   *
+   * @throws as the producer does, MR_IDEMPOTENCY_REUSED
+   */
+  async append(publications: readonly Publication[], call: Call): Promise<readonly Receipt[]> {
+    const receipts = await this.#producer.publish(publications, call.trace);
+    receipts.forEach((receipt, index) => {
+      const publication = publications[index];
+      if (publication !== undefined) refuseReuse(publication, receipt);
+    });
+    return receipts;
+  }
+}
+
+function throwWithinData(error: unknown): never {
+  if (error instanceof MillraceError) throw error.within("/data");
+  throw error;
+}

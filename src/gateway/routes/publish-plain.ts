@@ -1,0 +1,155 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { asError, MillraceError } from "../../lib/errors.ts";
+import { decodeUtf8, parseJson } from "../../lib/json.ts";
+import type { AnyEvent } from "../../system/event.ts";
+import type { EventAttributes } from "../../system/event-record.ts";
+import { answerOne, jsonType } from "../answers.ts";
+import { BodyStream } from "../body.ts";
+import { atIndex } from "../cloud-events/read-event.ts";
+import { fingerprintOf } from "../event-ids.ts";
+import type { Identity } from "../idempotency.ts";
+import { ndjsonType, readMediaType, refuseLargeBody } from "../incoming-body.ts";
+import { lineChunks } from "../ndjson.ts";
+import type { Publication } from "../options.ts";
+import { ReceiptList } from "../receipts.ts";
+import { parsePrefer } from "../request-headers.ts";
+import type { RouteTools } from "./tools.ts";
+
+interface TypeParams {
+  Params: { type: string };
+}
+
+const noAttributes: EventAttributes = Object.freeze({});
+
+/** `POST /events/{type}`: the plain data of one event, or of one a line. */
+export function publishPlainRoutes(app: FastifyInstance, tools: RouteTools): void {
+  const { guard, publisher, identities } = tools;
+  app.post<TypeParams>(
+    "/events/:type",
+    {
+      onRequest: [
+        guard.known,
+        async (request) => {
+          const { params, call } = request as FastifyRequest<TypeParams>;
+          publisher.definitionOf(params.type, call.client);
+          readMediaType(
+            request,
+            (media) => media?.essence === "application/json" || media?.essence === ndjsonType,
+          );
+          refuseLargeBody(request);
+        },
+      ],
+    },
+    async (request, reply) => {
+      const { params, call } = request;
+      const definition = publisher.definitionOf(params.type, call.client);
+      const identity = identities.of(request, `POST /events/${definition.type}`);
+      try {
+        return call.media?.essence === ndjsonType
+          ? await publishLines(request, reply, { tools, definition, identity })
+          : await publishOne(request, reply, { tools, definition, identity });
+      } finally {
+        identity.release();
+      }
+    },
+  );
+}
+
+interface Publishing {
+  readonly tools: RouteTools;
+  readonly definition: AnyEvent;
+  readonly identity: Identity;
+}
+
+async function publishOne(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  publishing: Publishing,
+): Promise<FastifyReply> {
+  const { publisher, standings, clock } = publishing.tools;
+  const preferences = parsePrefer(request.headers.prefer);
+  const made = makePublication(publishing, request.body as Buffer, 0);
+  const publication = made instanceof Promise ? await made : made;
+  const [receipt] = await publisher.append([publication], request.call);
+  if (receipt === undefined) throw new Error("assertion failed: an event without a receipt");
+  return answerOne(request, reply, {
+    event: publication.event,
+    receipt,
+    ownSource: publisher.source,
+    preferences,
+    standings,
+    clock,
+  });
+}
+
+/**
+ * Appends a stream chunk by chunk. A chunk is checked whole before any of it is appended; what came
+ * before a bad line is durable by then, and the problem says how many events that are.
+ */
+async function publishLines(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  publishing: Publishing,
+): Promise<FastifyReply> {
+  const body = new BodyStream(request.raw, publishing.tools.clock);
+  const receipts = new ReceiptList();
+  try {
+    for await (const lines of lineChunks(() => body.read())) {
+      const publications = await checkChunk(publishing, lines, receipts.accepted);
+      const appended = await publishing.tools.publisher.append(publications, request.call);
+      for (const receipt of appended) receipts.add(receipt);
+    }
+  } catch (error) {
+    throw withAccepted(error, receipts.accepted);
+  } finally {
+    body[Symbol.dispose]();
+  }
+  return reply.code(202).header("content-type", jsonType).send(receipts.toJson());
+}
+
+async function checkChunk(
+  publishing: Publishing,
+  lines: readonly Buffer[],
+  firstIndex: number,
+): Promise<Publication[]> {
+  const publications: Publication[] = [];
+  for (const [offset, line] of lines.entries()) {
+    const index = firstIndex + offset;
+    try {
+      const made = makePublication(publishing, line, index);
+      publications.push(made instanceof Promise ? await made : made);
+    } catch (error) {
+      throw atIndex(index, error);
+    }
+  }
+  return publications;
+}
+
+/** Synchronous where the event's schema is. */
+function makePublication(
+  { tools: { publisher }, definition, identity }: Publishing,
+  content: Buffer,
+  index: number,
+): Publication | Promise<Publication> {
+  const made = publisher.make(definition, parseJson(decodeUtf8(content)), {
+    id: identity.ids(index),
+    source: publisher.source,
+    time: publisher.now(),
+    attributes: noAttributes,
+  });
+  const fingerprint = identity.isKeyed
+    ? { fingerprint: fingerprintOf(definition.type, content) }
+    : {};
+  return made instanceof Promise
+    ? made.then((event) => ({ event, ...fingerprint }))
+    : { event: made, ...fingerprint };
+}
+
+/** Tells with the error how many events of the stream are durable already. */
+function withAccepted(thrown: unknown, accepted: number): MillraceError {
+  const error =
+    thrown instanceof MillraceError
+      ? thrown
+      : new MillraceError("MR_INTERNAL", "The stream failed.", { cause: asError(thrown) });
+  return error.with({ extra: { ...error.extra, accepted } });
+}
