@@ -159,6 +159,14 @@ export const limits = {
   linkConnectionsMax: 64,
   linkKeepAliveMs: 60_000,
 
+  // Database.
+  /** Kept per connection, by their text. Handlers have tens; texts with lists in them have many. */
+  preparedStatementsMax: 500,
+  /** Other instances wait at start while one migrates; a large table takes minutes to rebuild. */
+  migrationWaitMs: 600_000,
+  /** How long opening a file may block for the checkpoint of a process that opens it as well. */
+  openCheckpointMs: 1_000,
+
   // Cache.
   cacheBytesMax: 64 * 1_048_576,
   cacheEntryMs: 300_000,
