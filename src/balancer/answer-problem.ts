@@ -1,0 +1,52 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../lib/clock.ts";
+import type { MillraceError } from "../lib/errors.ts";
+import { allowedMethods } from "../lib/http-refusals.ts";
+import { type Problem, problemMediaType, problemOf } from "../lib/problem.ts";
+import { endGently, isBodyComing } from "./end-gently.ts";
+
+export interface ProblemAnswer {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly error: MillraceError;
+  readonly traceId: string | undefined;
+  /** Whether the connection ends with this answer. */
+  readonly isLast: boolean;
+  readonly clock: Clock;
+  readonly lingerMs: number;
+}
+
+/** Answers with an RFC 9457 problem. Where the body has not come whole, the connection ends. */
+export function answerProblem(answer: ProblemAnswer): void {
+  const { request, response, error, traceId } = answer;
+  const problem = problemOf(error, traceId === undefined ? {} : { traceId });
+  const body = JSON.stringify(problem);
+  const isLast = answer.isLast || isBodyComing(request);
+  response.writeHead(problem.status, {
+    "content-type": problemMediaType,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    ...extraHeaders(problem, error),
+    ...(isLast ? { connection: "close" } : {}),
+  });
+  endGently(answer, Buffer.from(body));
+}
+
+function extraHeaders(problem: Problem, error: MillraceError): Record<string, string> {
+  if (problem.status === 405) return { allow: allowedMethods.join(", ") };
+  if (problem.status !== 503 && problem.status !== 429) return {};
+  return { "retry-after": String(error.retryAfterSeconds ?? 1) };
+}
+
+/** The same, for a connection on which no request could be parsed. */
+export function rawProblem(error: MillraceError): string {
+  const problem = problemOf(error);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} Refused`,
+    `content-type: ${problemMediaType}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}

@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Clock } from "../lib/clock.ts";
+import { limits as fixed } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import type { Tracing } from "../tracing/tracing.ts";
+import type { ByteBudget } from "./body-buffer.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Gateways } from "./gateways.ts";
+import type { BalancerLimits } from "./limits.ts";
+import { Passage } from "./passage.ts";
+
+/** What every request's way needs. */
+export interface ForwarderParts {
+  readonly gateways: Gateways;
+  readonly deadlines: Deadlines;
+  readonly budget: ByteBudget;
+  readonly limits: BalancerLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tracing: Tracing;
+  readonly newId: () => string;
+  /** Paths whose POSTs publish events, so that an id makes them safe to repeat. */
+  readonly isPublish: (path: string) => boolean;
+  readonly webhookPaths: ReadonlySet<string>;
+  readonly isStopping: () => boolean;
+}
+
+/**
+ * The requests of one connection, one after the other: sent ahead (pipelined) they would overtake
+ * each other on their ways through several gateways.
+ */
+interface Lane {
+  isBusy: boolean;
+  isRefused: boolean;
+  readonly waiting: (() => void)[];
+}
+
+/** Takes requests from the server and sends each on its way. */
+export class Forwarder {
+  readonly #parts: ForwarderParts;
+  readonly #lanes = new WeakMap<Socket, Lane>();
+  #open = 0;
+  #drained: () => void = () => {};
+
+  constructor(parts: ForwarderParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether a request on this connection is not answered yet. */
+  isBusy(socket: Socket): boolean {
+    return this.#lanes.get(socket)?.isBusy ?? false;
+  }
+
+  /** Resolves once no request is in flight. */
+  async drained(): Promise<void> {
+    if (this.#open === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, isContinueExpected: boolean): void {
+    const { socket } = request;
+    const lane = this.#laneOf(socket);
+    if (lane.isRefused) return;
+    if (lane.waiting.length >= fixed.pipelinedRequestsMax) return void socket.destroy();
+    const start = () => {
+      lane.isBusy = true;
+      this.#open++;
+      response.once("close", () => this.#closed(lane, socket));
+      const passage = new Passage(request, response, this.#parts);
+      lane.isRefused = !passage.start(isContinueExpected);
+    };
+    if (lane.isBusy) lane.waiting.push(start);
+    else start();
+  }
+
+  #closed(lane: Lane, socket: Socket): void {
+    lane.isBusy = false;
+    this.#open--;
+    if (this.#open === 0) this.#drained();
+    const isUsable = !lane.isRefused && !socket.destroyed && !socket.writableEnded;
+    if (isUsable) lane.waiting.shift()?.();
+    else lane.waiting.length = 0;
+  }
+
+  #laneOf(socket: Socket): Lane {
+    const known = this.#lanes.get(socket);
+    if (known !== undefined) return known;
+    const lane: Lane = { isBusy: false, isRefused: false, waiting: [] };
+    this.#lanes.set(socket, lane);
+    return lane;
+  }
+}
