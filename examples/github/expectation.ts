@@ -35,26 +35,21 @@ function feedOf(payload: RawPayload): string {
 }
 
 function peopleOf(payload: RawPayload): string[] {
-  const people: string[] = [];
-  switch (payload.action) {
-    case "assigned":
-      people.push(payload.assignee?.login ?? "");
-      break;
-    case "review_requested":
-      people.push(payload.requested_reviewer?.login ?? "");
-      break;
-    case "added":
-    case "member_added":
-      people.push(payload.member?.login ?? payload.membership?.user?.login ?? "");
-  }
-  if (payload.comment || payload.review) {
-    const about = payload.issue ?? payload.pull_request ?? payload.discussion;
-    people.push(about?.user?.login ?? "");
-  }
-  people.push(...mentioned(payload));
-  const sender = payload.sender?.login.toLowerCase();
-  return people.map((login) => login.toLowerCase()).filter((login) => login && login !== sender);
+  const { assignee, requested_reviewer, member, membership, sender } = payload;
+  const tasks: Record<string, string | undefined> = {
+    assigned: assignee?.login,
+    review_requested: requested_reviewer?.login,
+    added: member?.login ?? membership?.user?.login,
+    member_added: membership?.user?.login,
+  };
+  const about = payload.issue ?? payload.pull_request ?? payload.discussion;
+  const author = payload.comment || payload.review ? about?.user?.login : undefined;
+  const talk = [author, ...mentioned(payload)].filter((login) => !isSame(login, sender?.login));
+  return [tasks[payload.action], ...talk].flatMap((login) => login?.toLowerCase() ?? []);
 }
+
+const isSame = (one: string | undefined, other: string | undefined) =>
+  one?.toLowerCase() === other?.toLowerCase();
 
 function mentioned(payload: RawPayload): string[] {
   const writes = ["opened", "created", "edited", "submitted", "published", undefined];

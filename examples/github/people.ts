@@ -22,25 +22,35 @@ const peopleMax = 100;
 
 /**
  * Whom a payload concerns: who was assigned, asked for a review, taken in, mentioned, or whose issue
- * or pull request was commented on. Each person once, for the first reason; never the sender.
+ * or pull request was commented on. Each person once, for the first reason. What one gives oneself
+ * to do stands in the inbox too; what one says oneself does not.
  */
 export function peopleIn(payload: Payload): Concerned[] {
+  const sender = payload.sender?.login.toLowerCase();
   const found = new Map<string, Concerned>();
-  for (const [user, reason] of candidates(payload)) {
-    const name = user?.toLowerCase();
-    if (user === undefined || name === payload.sender?.login.toLowerCase()) continue;
-    if (name !== undefined && !found.has(name)) found.set(name, { user, reason });
+  const add = (user: string, reason: Reason) => {
+    const name = user.toLowerCase();
+    if (!found.has(name)) found.set(name, { user, reason });
+  };
+  for (const [user, reason] of tasksIn(payload)) if (user !== undefined) add(user, reason);
+  for (const [user, reason] of talkIn(payload)) {
+    if (user !== undefined && user.toLowerCase() !== sender) add(user, reason);
   }
   return [...found.values()].slice(0, peopleMax);
 }
 
-function* candidates(payload: Payload): Generator<readonly [string | undefined, Reason]> {
+type Candidate = readonly [user: string | undefined, reason: Reason];
+
+function* tasksIn(payload: Payload): Generator<Candidate> {
   const { action } = payload;
   if (action === "assigned") yield [payload.assignee?.login, "assign"];
   if (action === "review_requested") yield [payload.requested_reviewer?.login, "review_requested"];
   if (action === "added" || action === "member_added") {
     yield [(payload.member ?? payload.membership?.user)?.login, "member"];
   }
+}
+
+function* talkIn(payload: Payload): Generator<Candidate> {
   for (const user of mentionsIn(payload)) yield [user, "mention"];
   if (payload.comment || payload.review) {
     yield [(payload.issue ?? payload.pull_request ?? payload.discussion)?.user?.login, "author"];

@@ -46,7 +46,7 @@ it("makes an activity that fits the schema of every payload of GitHub's examples
   }
 });
 
-it("tells whom a delivery concerns, each once, and never the sender", () => {
+it("tells whom a delivery concerns, each once, and nobody of what they said themselves", () => {
   const sender = { login: "ada" };
   const body = (text: string) => ({ action: "created", sender, comment: { body: text } });
 
@@ -54,7 +54,10 @@ it("tells whom a delivery concerns, each once, and never the sender", () => {
     "grace: assign",
   ]);
   expect(people({ action: "unassigned", sender, assignee: { login: "grace" } })).toEqual([]);
-  expect(people({ action: "assigned", sender, assignee: { login: "Ada" } })).toEqual([]);
+  expect(people({ action: "assigned", sender, assignee: { login: "Ada" } })).toEqual([
+    "Ada: assign",
+  ]);
+  expect(people(body("as @Ada said"))).toEqual([]);
   expect(people(body("@grace, @Grace and @linus: see @org/team, `@code`, a@b.org"))).toEqual([
     "grace: mention",
     "linus: mention",
