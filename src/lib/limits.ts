@@ -171,6 +171,8 @@ export const limits = {
   cacheBytesMax: 64 * 1_048_576,
   cacheEntryMs: 300_000,
   touchesKeptMax: 10_000,
+  /** Touched keys that a memory cache remembers, to refuse fills from before. */
+  tombstonesMax: 100_000,
   keysTouchedPerEventMax: 10_000,
 
   // Tracing: a trace is decided once, where a request enters.

@@ -15,7 +15,8 @@ interface Waiting {
   readonly doorbell: Doorbell;
   readonly clock: Clock;
   /** How long to sleep at most before looking without a ring. */
-  readonly lookMs: number;
+  readonly lookMs: () => number;
+  readonly onClose: () => void;
 }
 
 const emptyBatch: Batch = { events: [], positions: new Map() };
@@ -54,13 +55,14 @@ export class WaitingSubscription implements Subscription {
       do {
         const leftMs = deadline - clock.monotonic();
         if (leftMs <= 0 || this.#closed || signal?.aborted) return emptyBatch;
-        await doorbell.wait(rings, Math.min(leftMs, lookMs), signal);
+        await doorbell.wait(rings, Math.min(leftMs, lookMs()), signal);
       } while (rings === doorbell.rings && !this.#reading.mayHaveMore());
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#waiting.onClose();
     this.#waiting.doorbell.ring();
   }
 }

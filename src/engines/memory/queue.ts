@@ -108,9 +108,12 @@ class MemoryQueue implements QueueEngine {
   subscribe(cursors: ReadonlyMap<number, number>, options: SubscribeOptions = {}): Subscription {
     this.#assertOpen();
     const reading = new MemoryReading(this.#data, cursors, options.types);
-    const { doorbell } = this.#data;
-    const waiting = { doorbell, clock: this.#clock, lookMs: limits.idleWaitMs };
-    const subscription = new WaitingSubscription(reading, waiting);
+    const subscription = new WaitingSubscription(reading, {
+      doorbell: this.#data.doorbell,
+      clock: this.#clock,
+      lookMs: () => limits.idleWaitMs,
+      onClose: () => this.#subscriptions.delete(subscription),
+    });
     this.#subscriptions.add(subscription);
     return subscription;
   }
