@@ -130,7 +130,7 @@ class FastifyGateway implements Gateway {
   }
 
   async #routes(app: FastifyInstance): Promise<void> {
-    const { queue, clock, auth, rateLimits } = this.#options;
+    const { queue, clock, auth, rateLimits, baseUrl } = this.#options;
     const limiter = rateLimits === undefined ? undefined : createRateLimiter(rateLimits);
     const guard = createGuard({ auth, limiter, inFlight: this.#inFlight });
     answerNotFound(app, guard);
@@ -152,7 +152,10 @@ class FastifyGateway implements Gateway {
         eventRoutes(guarded, tools);
         queryRoutes(guarded, tools);
         webhookRoutes(guarded, tools);
-        await documentRoutes(guarded, tools, this.#options.baseUrl);
+        await documentRoutes(guarded, tools, {
+          ...(baseUrl === undefined ? {} : { baseUrl }),
+          isSecured: auth.mode !== "open",
+        });
         await pageRoutes(guarded, tools);
       });
       const isReady = () => !this.#isDraining && !isOverloaded();

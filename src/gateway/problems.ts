@@ -66,12 +66,12 @@ function knownError(thrown: unknown): MillraceError {
  */
 function discardRest(request: IncomingMessage, reply: FastifyReply, clock: Clock): void {
   if (request.complete) return;
-  if (request.headers.expect !== undefined) {
+  if (request.headers.expect !== undefined || !reply.raw.shouldKeepAlive) {
     reply.header("connection", "close");
     return;
   }
   // Fastify asks for an immediate end after an error in a body.
-  reply.removeHeader("connection");
+  reply.header("connection", "keep-alive");
   reply.raw.once("finish", () => {
     request.resume();
     clock.after(limits.lingerMs, () => {

@@ -1,7 +1,71 @@
+import type { StaticDocumentSpec } from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
+import { MillraceError } from "../../lib/errors.ts";
+import { jsonType } from "../answers.ts";
+import { schemaOrAnything } from "../documents/component-schemas.ts";
+import { openApiDocument } from "../documents/openapi.ts";
+import { problemPage } from "../documents/problem-page.ts";
+import { pageHeaders } from "./page.ts";
 import type { RouteTools } from "./tools.ts";
+
+export interface DocumentOptions {
+  readonly baseUrl?: string;
+  readonly isSecured: boolean;
+}
+
+/** What the API says of itself. Open to everybody: clients need it before they have a key. */
 export async function documentRoutes(
-  _app: FastifyInstance,
-  _tools: RouteTools,
-  _b: string | undefined,
-): Promise<void> {}
+  app: FastifyInstance,
+  tools: RouteTools,
+  options: DocumentOptions,
+): Promise<void> {
+  const { system, guard } = tools;
+  const onRequest = guard.open;
+  const document = openApiDocument(system, options);
+  const documentText = JSON.stringify(document);
+  app.get("/openapi.json", { onRequest }, async (_request, reply) =>
+    reply.header("content-type", jsonType).send(documentText),
+  );
+  app.get<{ Params: { type: string } }>(
+    "/schemas/:type",
+    { onRequest },
+    async ({ params }, reply) => {
+      const event = system.events.get(params.type);
+      if (event === undefined) throw nothingHere("There is no event type of this name.");
+      const schema = { $id: `/schemas/${event.type}`, ...schemaOrAnything(event.data) };
+      return reply
+        .header("content-type", "application/schema+json")
+        .send(Buffer.from(JSON.stringify(schema)));
+    },
+  );
+  app.get<{ Params: { slug: string } }>(
+    "/problems/:slug",
+    { onRequest },
+    async ({ params }, reply) => {
+      const page = problemPage(params.slug);
+      if (page === undefined) throw nothingHere("There is no problem type of this name.");
+      return reply
+        .headers(pageHeaders)
+        .header("content-type", "text/html; charset=utf-8")
+        .send(page);
+    },
+  );
+  await docsPage(app, tools, document);
+}
+
+const nothingHere = (message: string): MillraceError => new MillraceError("MR_NOT_FOUND", message);
+
+/** `/docs`: Swagger UI over the document, without anything from elsewhere. */
+async function docsPage(app: FastifyInstance, tools: RouteTools, document: object): Promise<void> {
+  const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
+    import("@fastify/swagger"),
+    import("@fastify/swagger-ui"),
+  ]);
+  await app.register(async (scope) => {
+    scope.addHook("onRequest", tools.guard.open);
+    // The plugin's types know the documents of 3.0 only; it passes ours through as it is.
+    const specification = { document: document as StaticDocumentSpec["document"] };
+    await scope.register(swagger, { mode: "static", specification });
+    await scope.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
+  });
+}
