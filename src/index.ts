@@ -43,4 +43,9 @@ export {
   webhook,
   webhookEvent,
 } from "./system/webhook.ts";
-export { defineWorker, type WorkerDefinition, type WorkerOptions } from "./system/worker.ts";
+export {
+  defineWorker,
+  type Queries,
+  type WorkerDefinition,
+  type WorkerOptions,
+} from "./system/worker.ts";

@@ -1,0 +1,129 @@
+import type { DatabaseEngine, Transaction } from "../database/engine.ts";
+import type { Clock } from "../lib/clock.ts";
+import { asError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import type { Queue } from "../queue/queue.ts";
+import { parseTraceparent, type Tracing } from "../tracing/tracing.ts";
+import type { OutboxRow, WorkerStore } from "./store.ts";
+
+export interface OutboxParts {
+  readonly worker: string;
+  readonly store: WorkerStore;
+  readonly database: DatabaseEngine;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly tracing: Tracing;
+  readonly log: Log;
+}
+
+/**
+ * Relays emitted events to the queue, in order, after the commit that stored them. A crash between
+ * the queue's receipt and the row's removal relays the same ids again, which the queue tells apart.
+ * Rows that the queue has confirmed are removed by the next transaction that happens anyway.
+ */
+export class Outbox {
+  readonly #parts: OutboxParts;
+  #waiting: OutboxRow[] = [];
+  #confirmed: number[] = [];
+  #relaying: Promise<void> | undefined;
+  readonly #stop = new AbortController();
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+  }
+
+  /** Events that the queue has not confirmed. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Rows that were committed just now; they follow those of earlier commits. */
+  add(rows: readonly OutboxRow[]): void {
+    if (rows.length === 0) return;
+    this.#waiting.push(...rows);
+    this.#relaying ??= this.#relay().finally(() => {
+      this.#relaying = undefined;
+    });
+  }
+
+  /** What a former owner of these partitions left behind. */
+  async adopt(partitions: readonly number[]): Promise<void> {
+    const { database, store } = this.#parts;
+    const known = new Set(this.#waiting.map(({ seq }) => seq));
+    const left = await database.transaction((tx) =>
+      store.posted(tx, partitions, limits.outboxRelayEventsMax),
+    );
+    this.add(left.filter(({ seq }) => !known.has(seq)));
+  }
+
+  /** Forgets rows of partitions that others relay now. */
+  drop(partitions: readonly number[]): void {
+    const lost = new Set(partitions);
+    this.#waiting = this.#waiting.filter(({ partition }) => !lost.has(partition));
+  }
+
+  /** Removes confirmed rows within a transaction; `removed` tells that it has committed. */
+  async sweep(tx: Transaction): Promise<readonly number[]> {
+    const seqs = [...this.#confirmed];
+    await this.#parts.store.confirm(tx, seqs);
+    return seqs;
+  }
+
+  removed(seqs: readonly number[]): void {
+    if (seqs.length === 0) return;
+    const gone = new Set(seqs);
+    this.#confirmed = this.#confirmed.filter((seq) => !gone.has(seq));
+  }
+
+  get hasConfirmed(): boolean {
+    return this.#confirmed.length > 0;
+  }
+
+  /** Waits until nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#relaying;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#relaying;
+  }
+
+  async #relay(): Promise<void> {
+    const { clock, log } = this.#parts;
+    let failures = 0;
+    while (this.#waiting.length > 0) {
+      const rows = this.#waiting.slice(0, limits.outboxRelayEventsMax);
+      try {
+        await this.#append(rows);
+        const done = new Set(rows.map(({ seq }) => seq));
+        this.#waiting = this.#waiting.filter(({ seq }) => !done.has(seq));
+        this.#confirmed.push(...done);
+        failures = 0;
+      } catch (thrown) {
+        if (this.#stop.signal.aborted) return;
+        failures += 1;
+        log.warn({ err: asError(thrown), events: rows.length }, "the outbox waits for the queue");
+        const delay = Math.min(limits.dependencyBackoffMaxMs, 50 * 2 ** failures);
+        await clock.sleep(delay, this.#stop.signal);
+      }
+    }
+  }
+
+  async #append(rows: readonly OutboxRow[]): Promise<void> {
+    const { queue, tracing, worker } = this.#parts;
+    const hops = rows.flatMap(({ event }) => {
+      const context = parseTraceparent(event.attributes.traceparent);
+      if (context?.sampled !== true) return [];
+      const name = `send ${event.type}`;
+      // The hop belongs to the event that caused this one.
+      const depth = (event.attributes.depth ?? 1) - 1;
+      return [
+        tracing.hop("worker → message queue", context, { name, eventId: event.id, depth, worker }),
+      ];
+    });
+    await queue.append(rows.map(({ event }) => ({ event })));
+    for (const hop of hops) hop.end();
+  }
+}

@@ -1,0 +1,181 @@
+import type { DatabaseEngine, Transaction } from "../database/engine.ts";
+import type { Clock } from "../lib/clock.ts";
+import { limits } from "../lib/limits.ts";
+
+/** A partition that this instance may try to move: `epoch` fences every commit. */
+export interface OwnedPartition {
+  readonly partition: number;
+  readonly epoch: number;
+  /** The position up to which it is applied, as committed. */
+  position: number;
+}
+
+export interface OwnershipChange {
+  readonly taken: readonly OwnedPartition[];
+  readonly lost: readonly number[];
+}
+
+interface PositionRow {
+  readonly partition: number;
+  readonly position: number;
+  readonly owner: string | null;
+  readonly epoch: number;
+  readonly lease_until: number;
+}
+
+/**
+ * Shares a worker's partitions among its instances. Every instance says once a second that it lives,
+ * renews its leases, lets go of what is beyond its share and takes what is free, all in one
+ * transaction and by the database's clock.
+ *
+ *   free ──take, epoch + 1──▶ owned ──let go, or the lease runs out──▶ free
+ *
+ * Leases only decide who tries: what makes it safe that two believe in one partition is the epoch in
+ * every commit (`WorkerStore.advance`).
+ */
+export class Ownership {
+  readonly #database: DatabaseEngine;
+  readonly #instance: string;
+  readonly #clock: Clock;
+  readonly #owned = new Map<number, OwnedPartition>();
+  #nextBeat = Number.NEGATIVE_INFINITY;
+
+  constructor(database: DatabaseEngine, instance: string, clock: Clock) {
+    this.#database = database;
+    this.#instance = instance;
+    this.#clock = clock;
+  }
+
+  get owned(): ReadonlyMap<number, OwnedPartition> {
+    return this.#owned;
+  }
+
+  get partitions(): number[] {
+    return [...this.#owned.keys()];
+  }
+
+  /** Whether it is time to beat again. */
+  get isDue(): boolean {
+    return this.#clock.monotonic() >= this.#nextBeat;
+  }
+
+  get msUntilDue(): number {
+    return Math.max(0, this.#nextBeat - this.#clock.monotonic());
+  }
+
+  /** Makes the rows of all partitions, once. */
+  async prepare(partitions: number): Promise<void> {
+    const numbers = JSON.stringify(Array.from({ length: partitions }, (_, index) => [index]));
+    const { dialect } = this.#database;
+    await this.#database.transaction(async (tx) => {
+      await tx.run(
+        `insert into millrace_positions (partition, position, owner, epoch, lease_until)
+         select cast(value ->> 0 as integer), 0, null, 0, 0 from ${dialect.each("$1")} where true
+         on conflict do nothing`,
+        [numbers],
+      );
+    });
+  }
+
+  /** Tells that this instance lives, and brings what it owns to its share. */
+  async beat(): Promise<OwnershipChange> {
+    this.#nextBeat = this.#clock.monotonic() + limits.heartbeatMs;
+    const before = new Set(this.#owned.keys());
+    const rows = await this.#database.transaction((tx) => this.#claimShare(tx));
+    const mine = new Map(rows.map((row) => [row.partition, row]));
+    const taken: OwnedPartition[] = [];
+    for (const { partition, epoch, position } of rows) {
+      if (this.#owned.get(partition)?.epoch === epoch) continue;
+      const owned = { partition, epoch, position };
+      this.#owned.set(partition, owned);
+      taken.push(owned);
+    }
+    const lost = [...before].filter((partition) => !mine.has(partition));
+    for (const partition of lost) this.#owned.delete(partition);
+    return { taken, lost };
+  }
+
+  /** Forgets everything: what is owned must be taken anew, with new epochs, before the next commit. */
+  forget(): void {
+    this.#owned.clear();
+    this.#nextBeat = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Lets go of everything at once, so that others need not wait for leases to run out. */
+  async release(): Promise<void> {
+    const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
+    this.#owned.clear();
+    const { dialect } = this.#database;
+    await this.#database.transaction(async (tx) => {
+      await tx.run(
+        `update millrace_positions set owner = null, lease_until = 0 from ${dialect.each("$1")}
+         where partition = cast(value ->> 0 as bigint) and epoch = cast(value ->> 1 as bigint)`,
+        [JSON.stringify(epochs)],
+      );
+      await tx.run("delete from millrace_instances where instance = $1", [this.#instance]);
+    });
+  }
+
+  async #claimShare(tx: Transaction): Promise<PositionRow[]> {
+    const { nowMs } = this.#database.dialect;
+    await tx.run(
+      `insert into millrace_instances (instance, seen_until) values ($1, ${nowMs} + $2)
+       on conflict (instance) do update set seen_until = excluded.seen_until`,
+      [this.#instance, limits.leaseMs],
+    );
+    await tx.run(`delete from millrace_instances where seen_until < ${nowMs}`);
+    const [{ instances = 1 } = {}] = await tx.run<{ instances: number }>(
+      "select count(*) as instances from millrace_instances",
+    );
+    const positions = await tx.run<PositionRow & { free: number }>(
+      `select partition, position, owner, epoch, lease_until,
+         case when owner is null or lease_until < ${nowMs} then 1 else 0 end as free
+       from millrace_positions order by partition`,
+    );
+    const wanted = this.#share(positions, instances);
+    await this.#letGo(tx, positions, wanted);
+    return await this.#take(tx, positions, wanted);
+  }
+
+  /** What to hold from now on: first what is held anyway, then what is free, up to the share. */
+  #share(positions: readonly (PositionRow & { free: number })[], instances: number): Set<number> {
+    const share = Math.ceil(positions.length / Math.max(1, instances));
+    const held = positions.filter(({ owner }) => owner === this.#instance);
+    const free = positions.filter(({ owner, free }) => owner !== this.#instance && free === 1);
+    return new Set([...held, ...free].slice(0, share).map(({ partition }) => partition));
+  }
+
+  async #letGo(tx: Transaction, positions: readonly PositionRow[], wanted: ReadonlySet<number>) {
+    const excess = positions.filter(
+      ({ partition, owner }) => owner === this.#instance && !wanted.has(partition),
+    );
+    if (excess.length === 0) return;
+    await tx.run(
+      `update millrace_positions set owner = null, lease_until = 0
+       where partition in (select cast(value ->> 0 as bigint) from ${this.#database.dialect.each("$1")})`,
+      [JSON.stringify(excess.map(({ partition }) => [partition]))],
+    );
+  }
+
+  /**
+   * Renews what is held under a known epoch, takes the rest with the next one. A process that was
+   * restarted under the same name takes its own partitions anew: the epoch of its former life is void.
+   */
+  async #take(tx: Transaction, positions: readonly PositionRow[], wanted: ReadonlySet<number>) {
+    const rows = positions.filter(({ partition }) => wanted.has(partition));
+    if (rows.length === 0) return [];
+    const moves = rows.map((row) => {
+      const isHeld =
+        row.owner === this.#instance && this.#owned.get(row.partition)?.epoch === row.epoch;
+      return [row.partition, row.epoch, isHeld ? row.epoch : row.epoch + 1];
+    });
+    const { dialect } = this.#database;
+    return await tx.run<PositionRow>(
+      `update millrace_positions set owner = $2, epoch = cast(value ->> 2 as bigint),
+         lease_until = ${dialect.nowMs} + $3 from ${dialect.each("$1")}
+       where partition = cast(value ->> 0 as bigint) and epoch = cast(value ->> 1 as bigint)
+       returning partition, position, owner, epoch, lease_until`,
+      [JSON.stringify(moves), this.#instance, limits.leaseMs],
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import type { DatabaseEngine } from "../database/engine.ts";
+import type { Clock } from "../lib/clock.ts";
+import { limits } from "../lib/limits.ts";
+import type { Place } from "./link.ts";
+
+/**
+ * How far this worker has come, and who waits for it to come further. For partitions of this
+ * instance it knows at once, cache refresh included; for those of others it looks into the database.
+ */
+export class Progress {
+  readonly #database: DatabaseEngine;
+  readonly #clock: Clock;
+  readonly #applied = new Map<number, number>();
+  #waiters = new Set<() => void>();
+
+  constructor(database: DatabaseEngine, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** Tells that a partition is applied up to a position, its touched keys released. */
+  reached(positions: Iterable<readonly [number, number]>): void {
+    for (const [partition, position] of positions) this.#applied.set(partition, position);
+    this.wake();
+  }
+
+  /** Others own these partitions now. */
+  lost(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#applied.delete(partition);
+  }
+
+  /** Something happened that waiters may be waiting for. */
+  wake(): void {
+    if (this.#waiters.size === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = new Set();
+    for (const wake of waiters) wake();
+  }
+
+  async position(partition: number): Promise<number> {
+    return this.#applied.get(partition) ?? (await this.positions()).get(partition) ?? 0;
+  }
+
+  async positions(): Promise<Map<number, number>> {
+    const rows = await this.#database.read<{ partition: number; position: number }>(
+      "select partition, position from millrace_positions",
+    );
+    const positions = new Map(rows.map(({ partition, position }) => [partition, position]));
+    for (const [partition, position] of this.#applied) {
+      positions.set(partition, Math.max(position, positions.get(partition) ?? 0));
+    }
+    return positions;
+  }
+
+  /** True once the place is behind the worker; false where that took longer than `waitMs`. */
+  async waitFor(place: Place, waitMs: number, signal?: AbortSignal): Promise<boolean> {
+    return await this.until(
+      async () => (await this.position(place.partition)) >= place.position,
+      waitMs,
+      signal,
+    );
+  }
+
+  /** Asks again whenever something happened here, and now and then for what happens elsewhere. */
+  async until(
+    isTrue: () => Promise<boolean>,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const deadline = this.#clock.monotonic() + waitMs;
+    while (!(await isTrue())) {
+      const left = deadline - this.#clock.monotonic();
+      if (left <= 0 || signal?.aborted) return false;
+      await this.#nextEvent(Math.min(left, limits.progressPollMs), signal);
+    }
+    return true;
+  }
+
+  async #nextEvent(ms: number, signal?: AbortSignal): Promise<void> {
+    const happened = new AbortController();
+    const wake = () => happened.abort();
+    this.#waiters.add(wake);
+    signal?.addEventListener("abort", wake, { once: true });
+    await this.#clock.sleep(ms, happened.signal);
+    this.#waiters.delete(wake);
+    signal?.removeEventListener("abort", wake);
+  }
+}

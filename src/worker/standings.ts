@@ -1,0 +1,91 @@
+import type { DatabaseEngine } from "../database/engine.ts";
+import type { Place, Progress as ProgressReport, Standing } from "./link.ts";
+import type { Failure } from "./outcome.ts";
+import type { Progress } from "./progress.ts";
+
+interface ParkedRow {
+  readonly key: string;
+  readonly attempts: number;
+  readonly next_at: number | null;
+  readonly error: string | null;
+}
+
+/** Tells where events stand, from the worker's bookkeeping. */
+export class Standings {
+  readonly #database: DatabaseEngine;
+  readonly #progress: Progress;
+
+  constructor(database: DatabaseEngine, progress: Progress) {
+    this.#database = database;
+    this.#progress = progress;
+  }
+
+  /** Waits up to `waitMs` for the event to be done or dead, then tells where it stands. */
+  async standing(place: Place, waitMs: number, signal?: AbortSignal): Promise<Standing> {
+    let standing: Standing = { state: "waiting" };
+    await this.#progress.until(
+      async () => {
+        standing = await this.#look(place);
+        return standing.state === "done" || standing.state === "dead";
+      },
+      waitMs,
+      signal,
+    );
+    return standing;
+  }
+
+  async report(): Promise<ProgressReport> {
+    const positions = await this.#progress.positions();
+    const owners = await this.#database.read<{ owner: string | null; partition: number }>(
+      "select owner, partition from millrace_positions where owner is not null order by partition",
+    );
+    const [counts] = await this.#database.read<{ parked: number; dead: number }>(
+      `select (select count(*) from millrace_parked) as parked,
+         (select count(*) from millrace_dead_letters) as dead`,
+    );
+    const byOwner = Map.groupBy(owners, ({ owner }) => owner ?? "");
+    return {
+      positions: Object.fromEntries(positions),
+      instances: [...byOwner].map(([instance, rows]) => ({
+        instance,
+        partitions: rows.map(({ partition }) => partition),
+      })),
+      parkedEvents: counts?.parked ?? 0,
+      deadLetters: counts?.dead ?? 0,
+    };
+  }
+
+  async #look({ partition, position }: Place): Promise<Standing> {
+    if ((await this.#progress.position(partition)) < position) return { state: "waiting" };
+    const [parked] = await this.#database.read<ParkedRow>(
+      `select key, attempts, next_at, error from millrace_parked
+       where partition = $1 and position = $2`,
+      [partition, position],
+    );
+    if (parked !== undefined) return await this.#parked(parked);
+    const [dead] = await this.#database.read<{ attempts: number; error: string }>(
+      `select attempts, error from millrace_dead_letters where partition = $1 and position = $2`,
+      [partition, position],
+    );
+    if (dead === undefined) return { state: "done" };
+    return { state: "dead", attempts: dead.attempts, error: describe(dead.error) };
+  }
+
+  async #parked({ key, attempts, next_at, error }: ParkedRow): Promise<Standing> {
+    if (next_at !== null) {
+      const nextAttemptAt = new Date(next_at).toISOString();
+      return { state: "retrying", attempts, nextAttemptAt, error: describe(error) };
+    }
+    const [head] = await this.#database.read<{ id: string }>(
+      "select id from millrace_parked where key = $1 order by position limit 1",
+      [key],
+    );
+    return { state: "behind", eventId: head?.id ?? "" };
+  }
+}
+
+function describe(stored: string | null): string {
+  if (stored === null) return "";
+  const { name, message }: Failure = JSON.parse(stored);
+  return `${name}: ${message}`;
+}

@@ -1,0 +1,257 @@
+import type { DatabaseEngine, SqlValue, Transaction } from "../database/engine.ts";
+import { MillraceError } from "../lib/errors.ts";
+import type { QueuedEvent } from "../queue/engine.ts";
+import type { EventRecord } from "../system/event-record.ts";
+import type { Failure } from "./outcome.ts";
+
+/** A parked event: the head of its key's line, or one behind it. */
+export interface ParkedEvent extends QueuedEvent {
+  readonly attempts: number;
+  /** When the head is tried next, milliseconds since 1970; undefined for followers. */
+  readonly nextAt: number | undefined;
+  readonly error: Failure | undefined;
+}
+
+export interface DeadLetter extends QueuedEvent {
+  readonly attempts: number;
+  readonly error: Failure;
+  readonly fingerprint: string;
+  readonly diedAt: number;
+}
+
+/** A partition's step forward; it counts only while `epoch` and `from` are still true. */
+export interface Advance {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface OutboxRow {
+  readonly seq: number;
+  readonly partition: number;
+  readonly event: EventRecord;
+}
+
+interface QueuedRow {
+  readonly partition: number;
+  readonly position: number;
+  readonly accepted_at: number;
+  readonly event: string;
+}
+interface ParkedRow extends QueuedRow {
+  readonly attempts: number;
+  readonly next_at: number | null;
+  readonly error: string | null;
+}
+
+const idOf = (source: string, id: string) => `${source}\n${id}`;
+
+/**
+ * The worker's bookkeeping as statements: one a batch, not one an event. Whole batches travel as one
+ * JSON parameter, which SQLite and PostgreSQL both unfold.
+ */
+export class WorkerStore {
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(database: DatabaseEngine) {
+    this.#sql = statements(database.dialect.each("$1"));
+  }
+
+  /** Takes on the events that this worker has not seen; X2: by insert, never by looking first. */
+  async claim(
+    tx: Transaction,
+    events: readonly QueuedEvent[],
+    nowMs: number,
+  ): Promise<QueuedEvent[]> {
+    const ids = JSON.stringify(events.map(({ event }) => [event.id, event.source]));
+    const rows = await tx.run<{ id: string; source: string }>(this.#sql.claim, [ids, nowMs]);
+    if (rows.length === events.length) return [...events];
+    const fresh = new Set(rows.map(({ id, source }) => idOf(source, id)));
+    return events.filter(({ event }) => fresh.delete(idOf(event.source, event.id)));
+  }
+
+  async parkedKeys(tx: Transaction, events: readonly QueuedEvent[]): Promise<Set<string>> {
+    const keys = JSON.stringify([...new Set(events.map(({ event }) => event.key))].map((k) => [k]));
+    const rows = await tx.run<{ key: string }>(this.#sql.parkedKeys, [keys]);
+    return new Set(rows.map(({ key }) => key));
+  }
+
+  async park(tx: Transaction, parked: readonly ParkedEvent[]): Promise<void> {
+    if (parked.length === 0) return;
+    const rows = parked.map((line) => [
+      line.partition,
+      line.position,
+      line.event.key,
+      line.event.id,
+      line.acceptedAt,
+      JSON.stringify(line.event),
+      line.attempts,
+      line.nextAt ?? null,
+      line.error === undefined ? null : JSON.stringify(line.error),
+    ]);
+    await tx.run(this.#sql.park, [JSON.stringify(rows)]);
+  }
+
+  /** Heads whose time has come, oldest first, in the given partitions. */
+  async due(tx: Transaction, partitions: readonly number[], nowMs: number, limit: number) {
+    const rows = await tx.run<ParkedRow>(this.#sql.due, [jsonColumn(partitions), nowMs, limit]);
+    return rows.map(toParked);
+  }
+
+  /** Whether any line exists in these partitions, and when the next head is due after `nowMs`. */
+  async parkedState(
+    tx: Transaction,
+    partitions: readonly number[],
+    nowMs: number,
+  ): Promise<{ readonly anyParked: boolean; readonly nextAt: number | undefined }> {
+    const [row] = await tx.run<{ events: number; next_at: number | null }>(this.#sql.parkedState, [
+      jsonColumn(partitions),
+      nowMs,
+    ]);
+    return { anyParked: (row?.events ?? 0) > 0, nextAt: row?.next_at ?? undefined };
+  }
+
+  /** A key's line in order, its head first. */
+  async line(tx: Transaction, key: string, limit: number): Promise<ParkedEvent[]> {
+    return (await tx.run<ParkedRow>(this.#sql.line, [key, limit])).map(toParked);
+  }
+
+  async unpark(tx: Transaction, events: readonly QueuedEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    const places = events.map(({ partition, position }) => [partition, position]);
+    await tx.run(this.#sql.unpark, [JSON.stringify(places)]);
+  }
+
+  async bury(tx: Transaction, letters: readonly DeadLetter[]): Promise<void> {
+    if (letters.length === 0) return;
+    const rows = letters.map((letter) => [
+      letter.partition,
+      letter.position,
+      letter.event.key,
+      letter.event.type,
+      letter.event.id,
+      letter.event.source,
+      letter.acceptedAt,
+      JSON.stringify(letter.event),
+      letter.attempts,
+      JSON.stringify(letter.error),
+      letter.fingerprint,
+      letter.diedAt,
+    ]);
+    await tx.run(this.#sql.bury, [JSON.stringify(rows)]);
+  }
+
+  /** Stores emitted events; their order within a partition is the order of relaying. */
+  async post(
+    tx: Transaction,
+    emitted: readonly Omit<OutboxRow, "seq">[],
+  ): Promise<readonly OutboxRow[]> {
+    if (emitted.length === 0) return [];
+    const rows = emitted.map(({ partition, event }) => [partition, JSON.stringify(event)]);
+    const stored = await tx.run<{ seq: number }>(this.#sql.post, [JSON.stringify(rows)]);
+    const numbers = stored.map(({ seq }) => seq).sort((a, b) => a - b);
+    return emitted.map((row, index) => ({ ...row, seq: numbers[index] ?? 0 }));
+  }
+
+  async posted(tx: Transaction, partitions: readonly number[], limit: number) {
+    const rows = await tx.run<{ seq: number; partition: number; event: string }>(this.#sql.posted, [
+      jsonColumn(partitions),
+      limit,
+    ]);
+    return rows.map((row): OutboxRow => ({ ...row, event: JSON.parse(row.event) }));
+  }
+
+  async confirm(tx: Transaction, seqs: readonly number[]): Promise<void> {
+    if (seqs.length > 0) await tx.run(this.#sql.confirm, [jsonColumn(seqs)]);
+  }
+
+  async touch(tx: Transaction, keys: Iterable<string>): Promise<void> {
+    const rows = [...keys].map((key) => [key]);
+    if (rows.length > 0) await tx.run(this.#sql.touch, [JSON.stringify(rows)]);
+  }
+
+  /**
+   * Moves positions by compare-and-set (X1): the fence of everything in the transaction. `from` and
+   * `to` may be equal, where only ownership is to be proven.
+   *
+   * @throws MR_FENCED where any of them is not this instance's to move
+   */
+  async advance(tx: Transaction, advances: readonly Advance[]): Promise<void> {
+    if (advances.length === 0) return;
+    const rows = advances.map(({ partition, epoch, from, to }) => [partition, epoch, from, to]);
+    const moved = await tx.run(this.#sql.advance, [JSON.stringify(rows)]);
+    if (moved.length !== advances.length) {
+      throw new MillraceError(
+        "MR_FENCED",
+        "Another instance owns one of the partitions; what this transaction did is rolled back.",
+      );
+    }
+  }
+
+  /** Forgets what is past its time; called now and then, each time a bounded amount. */
+  async prune(tx: Transaction, inboxBefore: number, touchesKept: number): Promise<void> {
+    await tx.run(this.#sql.pruneInbox, [inboxBefore]);
+    await tx.run(this.#sql.pruneTouches, [touchesKept]);
+  }
+}
+
+const jsonColumn = (values: readonly SqlValue[]) => JSON.stringify(values.map((value) => [value]));
+
+function toParked(row: ParkedRow): ParkedEvent {
+  return {
+    partition: row.partition,
+    position: row.position,
+    acceptedAt: row.accepted_at,
+    event: JSON.parse(row.event),
+    attempts: row.attempts,
+    nextAt: row.next_at ?? undefined,
+    error: row.error === null ? undefined : JSON.parse(row.error),
+  };
+}
+
+/** `each` unfolds the first parameter, a JSON array of rows, into rows called `value`. */
+function statements(each: string) {
+  const number = (column: number) => `cast(value ->> ${column} as bigint)`;
+  const text = (column: number) => `value ->> ${column}`;
+  const parkedColumns = "partition, position, accepted_at, event, attempts, next_at, error";
+  return {
+    claim: `insert into millrace_inbox (id, source, handled_at)
+      select ${text(0)}, ${text(1)}, $2 from ${each} where true
+      on conflict do nothing returning id, source`,
+    parkedKeys: `select distinct key from millrace_parked
+      where key in (select ${text(0)} from ${each})`,
+    park: `insert into millrace_parked
+        (partition, position, key, id, accepted_at, event, attempts, next_at, error)
+      select ${number(0)}, ${number(1)}, ${text(2)}, ${text(3)}, ${number(4)}, ${text(5)},
+        ${number(6)}, ${number(7)}, ${text(8)} from ${each} where true
+      on conflict (partition, position) do update set
+        attempts = excluded.attempts, next_at = excluded.next_at, error = excluded.error`,
+    due: `select ${parkedColumns} from millrace_parked
+      where next_at <= $2 and partition in (select ${number(0)} from ${each})
+      order by next_at limit $3`,
+    parkedState: `select count(*) as events,
+        min(case when next_at > $2 then next_at end) as next_at
+      from millrace_parked where partition in (select ${number(0)} from ${each})`,
+    line: `select ${parkedColumns} from millrace_parked where key = $1 order by position limit $2`,
+    unpark: `delete from millrace_parked where (partition, position) in
+      (select ${number(0)}, ${number(1)} from ${each})`,
+    bury: `insert into millrace_dead_letters (partition, position, key, type, id, source,
+        accepted_at, event, attempts, error, fingerprint, died_at)
+      select ${number(0)}, ${number(1)}, ${text(2)}, ${text(3)}, ${text(4)}, ${text(5)},
+        ${number(6)}, ${text(7)}, ${number(8)}, ${text(9)}, ${text(10)}, ${number(11)} from ${each}`,
+    post: `insert into millrace_outbox (partition, event)
+      select ${number(0)}, ${text(1)} from ${each} returning seq`,
+    posted: `select seq, partition, event from millrace_outbox
+      where partition in (select ${number(0)} from ${each}) order by seq limit $2`,
+    confirm: `delete from millrace_outbox where seq in (select ${number(0)} from ${each})`,
+    touch: `insert into millrace_touches (key) select ${text(0)} from ${each}`,
+    advance: `update millrace_positions set position = ${number(3)} from ${each}
+      where partition = ${number(0)} and epoch = ${number(1)} and position = ${number(2)}
+      returning partition`,
+    pruneInbox: `delete from millrace_inbox where (id, source) in
+      (select id, source from millrace_inbox where handled_at < $1 order by handled_at limit 1000)`,
+    pruneTouches: `delete from millrace_touches
+      where seq <= (select max(seq) from millrace_touches) - $1`,
+  };
+}

@@ -1,0 +1,60 @@
+import { sql } from "kysely";
+import type { Dialect } from "../database/engine.ts";
+import type { Migration } from "../system/database.ts";
+
+/** The name under which the framework's own migrations are told apart from the application's. */
+export const migrationSet = "millrace";
+
+/**
+ * The bookkeeping of a worker, in its own database: it commits together with the effects, which is
+ * all that exactly-once takes. A migration that has been released never changes.
+ */
+export function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migration>> {
+  const numbered = {
+    sqlite: "seq integer primary key autoincrement",
+    postgres: "seq bigint generated always as identity primary key",
+  }[dialect.name];
+  // One b-tree instead of two where SQLite would keep a hidden row number besides.
+  const keyed = { sqlite: "without rowid", postgres: "" }[dialect.name];
+  return {
+    "001-bookkeeping": async (db) => {
+      for (const statement of bookkeepingTables(numbered, keyed))
+        await sql.raw(statement).execute(db);
+    },
+  };
+}
+
+function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
+  return [
+    // The identity of the queue that the positions belong to.
+    `create table millrace_queue (one integer primary key, identity text not null)`,
+    // How far each partition is applied, who works on it, and the fence of every commit.
+    `create table millrace_positions (
+       partition integer primary key, position bigint not null,
+       owner text, epoch bigint not null, lease_until bigint not null)`,
+    `create table millrace_instances (instance text primary key, seen_until bigint not null)`,
+    // Ids of events that this worker has taken on: a redelivered one changes nothing.
+    `create table millrace_inbox (
+       id text not null, source text not null, handled_at bigint not null,
+       primary key (id, source)) ${keyed}`,
+    `create index millrace_inbox_age on millrace_inbox (handled_at)`,
+    // Events whose key waits. A line's head has the time of its next attempt, its followers none.
+    `create table millrace_parked (
+       partition integer not null, position bigint not null, key text not null,
+       id text not null, accepted_at bigint not null, event text not null,
+       attempts integer not null, next_at bigint, error text,
+       primary key (partition, position)) ${keyed}`,
+    `create index millrace_parked_line on millrace_parked (key, position)`,
+    `create index millrace_parked_due on millrace_parked (next_at) where next_at is not null`,
+    // Events given up on, with what it takes to understand and repair them.
+    `create table millrace_dead_letters (
+       partition integer not null, position bigint not null, key text not null, type text not null,
+       id text not null, source text not null, accepted_at bigint not null, event text not null,
+       attempts integer not null, error text not null, fingerprint text not null,
+       died_at bigint not null, primary key (partition, position)) ${keyed}`,
+    // Emitted events that the queue has not confirmed, by the partition of their cause.
+    `create table millrace_outbox (${numbered}, partition integer not null, event text not null)`,
+    // Cache keys that commits have touched, in order, for caches in the memory of other processes.
+    `create table millrace_touches (${numbered}, key text not null)`,
+  ];
+}

@@ -1,0 +1,249 @@
+import type { WorkerCache } from "../cache/cache.ts";
+import type { DatabaseEngine } from "../database/engine.ts";
+import type { Clock } from "../lib/clock.ts";
+import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
+import type { Service } from "../lib/lifecycle.ts";
+import { limits } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { SystemDefinition } from "../system/system.ts";
+import type { AnyWorker } from "../system/worker.ts";
+import type { Tracing } from "../tracing/tracing.ts";
+import type { Place, Progress as ProgressReport, Standing, WorkerLink } from "./link.ts";
+import { Outbox } from "./outbox.ts";
+import { isDependencyFailure } from "./outcome.ts";
+import { type OwnedPartition, Ownership } from "./ownership.ts";
+import { Pass } from "./pass.ts";
+import { Progress } from "./progress.ts";
+import { Queries } from "./queries.ts";
+import { Reader } from "./reader.ts";
+import { Standings } from "./standings.ts";
+import { WorkerStore } from "./store.ts";
+import { bookkeepingMigrations, migrationSet } from "./tables.ts";
+
+export interface WorkerParts {
+  readonly system: SystemDefinition;
+  readonly definition: AnyWorker;
+  /** The name of this process among the worker's instances; a restarted process keeps it. */
+  readonly instance: string;
+  readonly queue: Queue;
+  readonly database: DatabaseEngine;
+  readonly cache: WorkerCache;
+  readonly tracing: Tracing;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Called once with what the instance cannot get over: the process should end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export interface Worker extends Service, WorkerLink {
+  /** What the instance is waiting for, if a dependency is broken; undefined while all is well. */
+  readonly waitingFor: string | undefined;
+}
+
+/**
+ * One instance of a worker service: it takes events from the queue, hands them to their handlers,
+ * and commits everything that follows in one transaction of the worker's database (pass.ts).
+ *
+ *   stopped ──start──▶ running ⇄ waiting (a dependency is broken)
+ *      ▲                  │ what it cannot get over: fatal
+ *      └──────stop────────┘
+ */
+export function createWorker(parts: WorkerParts): Worker {
+  return new WorkerInstance(parts);
+}
+
+class WorkerInstance implements Worker {
+  readonly name: string;
+  readonly #parts: WorkerParts;
+  readonly #stop = new AbortController();
+  readonly #ownership: Ownership;
+  readonly #outbox: Outbox;
+  readonly #progress: Progress;
+  readonly #pass: Pass;
+  readonly #reader: Reader;
+  readonly #queries: Queries;
+  readonly #standings: Standings;
+  readonly #store: WorkerStore;
+  #running: Promise<void> | undefined;
+  #failures = 0;
+  #waitingFor: string | undefined;
+  #pruneAt = 0;
+
+  constructor(parts: WorkerParts) {
+    const { clock, database, definition, queue, system, tracing, log } = parts;
+    const stop = this.#stop.signal;
+    const handlers = new Map(definition.handlers.map((handler) => [handler.event.type, handler]));
+    this.#parts = parts;
+    this.name = definition.name;
+    this.#store = new WorkerStore(database);
+    this.#ownership = new Ownership(database, parts.instance, clock);
+    this.#progress = new Progress(database, clock);
+    const shared = { ...parts, worker: this.name, store: this.#store, stop };
+    this.#outbox = new Outbox({ ...shared, log, tracing });
+    this.#pass = new Pass({
+      ...shared,
+      source: `/${system.name}/${this.name}`,
+      handlers,
+      ownership: this.#ownership,
+      outbox: this.#outbox,
+      progress: this.#progress,
+    });
+    this.#reader = new Reader(queue, new Set(handlers.keys()), clock);
+    this.#queries = new Queries({ ...shared, progress: this.#progress });
+    this.#standings = new Standings(database, this.#progress);
+  }
+
+  get waitingFor(): string | undefined {
+    return this.#waitingFor;
+  }
+
+  async start(): Promise<void> {
+    if (this.#running !== undefined || this.#stop.signal.aborted) return;
+    const { database, definition, queue } = this.#parts;
+    await database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
+    await database.migrate(definition.name, definition.database.migrations);
+    await this.#knowQueue();
+    await this.#ownership.prepare(queue.partitions);
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.#reader.close();
+    if (this.#running === undefined) return;
+    this.#running = undefined;
+    await this.#outbox.idle();
+    await this.#outbox.stop();
+    await this.#ownership.release().catch((thrown) => {
+      this.#parts.log.warn({ err: asError(thrown) }, "the leases were left to run out");
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async query(name: string, search: string, after: readonly Place[], signal?: AbortSignal) {
+    return await this.#queries.run(name, search, after, signal);
+  }
+
+  async standing(place: Place, waitMs: number, signal?: AbortSignal): Promise<Standing> {
+    return await this.#standings.standing(place, waitMs, signal);
+  }
+
+  async progress(): Promise<ProgressReport> {
+    return await this.#standings.report();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#turn();
+        if (this.#failures > 0) this.#parts.log.info({}, "the worker goes on");
+        this.#failures = 0;
+        this.#waitingFor = undefined;
+      } catch (thrown) {
+        if (!(await this.#recover(asError(thrown)))) return;
+      }
+    }
+  }
+
+  /** One turn: keep the partitions, try what is due, take what is new. */
+  async #turn(): Promise<void> {
+    if (this.#ownership.isDue) await this.#beat();
+    await this.#pass.drainDue();
+    const waitMs = Math.min(this.#pass.msUntilDue, this.#ownership.msUntilDue, limits.idleWaitMs);
+    const batch = await this.#reader.next(waitMs, this.#stop.signal);
+    if (batch.isWorth) await this.#pass.handle(batch);
+    else this.#progress.reached(batch.positions);
+  }
+
+  async #beat(): Promise<void> {
+    const { taken, lost } = await this.#ownership.beat();
+    if (this.#parts.clock.now() >= this.#pruneAt) await this.#prune();
+    if (taken.length === 0 && lost.length === 0) return;
+    await this.#checkEnds(taken);
+    this.#progress.lost(lost);
+    this.#outbox.drop(lost);
+    this.#pass.partitionsChanged();
+    await this.#outbox.adopt(taken.map(({ partition }) => partition));
+    await this.#reader.restart(this.#ownership.owned);
+    this.#progress.reached(taken.map(({ partition, position }) => [partition, position]));
+    const partitions = this.#ownership.partitions;
+    this.#parts.log.info({ partitions: partitions.length }, "partitions changed hands");
+  }
+
+  /** E7: a queue that ends before what was applied has lost its tail, or is an old copy. */
+  async #checkEnds(taken: readonly OwnedPartition[]): Promise<void> {
+    const ends = await this.#parts.queue.ends();
+    for (const { partition, position } of taken) {
+      const end = ends.get(partition) ?? 0;
+      if (position <= end) continue;
+      throw new MillraceError(
+        "MR_QUEUE_GAP",
+        `Partition ${partition} of the queue ends at ${end}, but ${this.name} has applied ${position}.`,
+        { remedy: "The queue lost events or is an old copy; bring back its newest data." },
+      );
+    }
+  }
+
+  async #prune(): Promise<void> {
+    const { clock, database } = this.#parts;
+    const inboxBefore = clock.now() - limits.inboxMs;
+    await database.transaction(async (tx) => {
+      await this.#store.prune(tx, inboxBefore, limits.touchesKeptMax);
+    });
+    this.#pruneAt = clock.now() + limits.pruneIntervalMs;
+  }
+
+  /**
+   * Decides what a failed turn means. Whatever it was, what this instance believes of its partitions
+   * is doubtful afterwards, so it takes them anew. False: it cannot go on.
+   */
+  async #recover(error: Error): Promise<boolean> {
+    const { clock, log, onFatal } = this.#parts;
+    this.#ownership.forget();
+    this.#pass.partitionsChanged();
+    if (isMillraceError(error, "MR_FENCED")) {
+      log.warn({ err: error }, "another instance took over; nothing of this one was committed");
+      return true;
+    }
+    if (!isDependencyFailure(error)) {
+      log.error({ err: error }, "the worker cannot go on");
+      this.#waitingFor = error.message;
+      onFatal(error);
+      return false;
+    }
+    this.#failures += 1;
+    this.#waitingFor = error.message;
+    const delayMs = Math.min(limits.dependencyBackoffMaxMs, 50 * 2 ** Math.min(this.#failures, 10));
+    log.warn({ err: error, delayMs }, "the worker waits for what it depends on");
+    await clock.sleep(delayMs, this.#stop.signal);
+    return true;
+  }
+
+  /** E7: positions mean nothing in another queue, so the worker remembers which one it reads. */
+  async #knowQueue(): Promise<void> {
+    const { database, queue, definition } = this.#parts;
+    const known = await database.transaction(async (tx) => {
+      await tx.run(
+        "insert into millrace_queue (one, identity) values (1, $1) on conflict do nothing",
+        [queue.identity],
+      );
+      const [row] = await tx.run<{ identity: string }>("select identity from millrace_queue");
+      return row?.identity;
+    });
+    if (known === queue.identity) return;
+    throw new MillraceError(
+      "MR_QUEUE_IDENTITY",
+      `The database of ${definition.name} belongs to another queue than the one it is given.`,
+      {
+        remedy: "Bring back the queue's data that belongs to this database, or start with neither.",
+      },
+    );
+  }
+}

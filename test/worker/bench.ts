@@ -1,0 +1,156 @@
+/** A worker on a workbench: real engines, one process, and everything that a test wants to look at. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type AnyEvent,
+  defineDatabase,
+  defineEvent,
+  defineSystem,
+  defineWorker,
+  type HandlerDefinition,
+  type Queries,
+} from "millrace";
+import { z } from "zod";
+import { createCache } from "../../src/cache/cache.ts";
+import type { DatabaseEngine } from "../../src/database/engine.ts";
+import { createMemoryCache } from "../../src/engines/memory/cache.ts";
+import { openMemoryQueue } from "../../src/engines/memory/queue.ts";
+import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { idMaker } from "../../src/lib/ids.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { systemRandom } from "../../src/lib/random.ts";
+import type { QueueEngine, Receipt } from "../../src/queue/engine.ts";
+import { createQueue, type Queue } from "../../src/queue/queue.ts";
+import { makeEvent } from "../../src/system/make-event.ts";
+import { noTracing } from "../../src/tracing/no-tracing.ts";
+import { touchTable } from "../../src/worker/touch-table.ts";
+import { createWorker, type Worker } from "../../src/worker/worker.ts";
+
+export interface Tables {
+  effects: { seq?: number; id: string; key: string; n: number };
+}
+
+export const Counted = defineEvent("thing.counted", {
+  data: z.object({ key: z.string(), n: z.number() }),
+  key: ({ key }) => key,
+});
+export const Followed = defineEvent("thing.followed", {
+  data: z.object({ key: z.string(), n: z.number() }),
+  key: ({ key }) => key,
+});
+
+export const effectsDatabase = defineDatabase<Tables>({
+  migrations: {
+    "001-effects": async (db) => {
+      await db.schema
+        .createTable("effects")
+        .addColumn("seq", "integer", (column) => column.primaryKey())
+        .addColumn("id", "text", (column) => column.notNull())
+        .addColumn("key", "text", (column) => column.notNull())
+        .addColumn("n", "integer", (column) => column.notNull())
+        .execute();
+    },
+  },
+});
+
+export interface Instance {
+  readonly worker: Worker;
+  readonly database: DatabaseEngine;
+  readonly fatal: Error[];
+}
+
+export class Bench implements AsyncDisposable {
+  readonly queue: Queue;
+  readonly engine: QueueEngine;
+  readonly #folder: string;
+  readonly #ids = idMaker();
+  readonly #instances: Instance[] = [];
+
+  private constructor(folder: string, engine: QueueEngine) {
+    this.#folder = folder;
+    this.engine = engine;
+    this.queue = createQueue(engine);
+  }
+
+  static async open(): Promise<Bench> {
+    const folder = await mkdtemp(join(tmpdir(), "millrace-worker-"));
+    return new Bench(folder, openMemoryQueue({ partitions: 4 }));
+  }
+
+  /** Starts an instance of a worker with these handlers; all share one database file. */
+  async start(
+    handlers: readonly HandlerDefinition<Tables>[],
+    options: {
+      readonly instance?: string;
+      readonly queries?: Queries<Tables>;
+      readonly queue?: Queue;
+    } = {},
+  ): Promise<Instance> {
+    const definition = defineWorker("counter", effectsDatabase, {
+      handlers,
+      queries: options.queries ?? {},
+    });
+    const system = defineSystem("bench", { accepts: [Counted, Followed], workers: [definition] });
+    const database = await openSqliteDatabase({ file: join(this.#folder, "database.db") });
+    const cache = createCache({
+      engine: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
+      touches: touchTable(database),
+      clock: systemClock,
+      ttlMs: 60_000,
+    });
+    const fatal: Error[] = [];
+    const worker = createWorker({
+      system,
+      definition,
+      instance: options.instance ?? "counter 1",
+      queue: options.queue ?? this.queue,
+      database,
+      cache,
+      tracing: noTracing,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      onFatal: (error) => fatal.push(error),
+    });
+    await worker.start();
+    const instance = { worker, database, fatal };
+    this.#instances.push(instance);
+    return instance;
+  }
+
+  async publish(
+    key: string,
+    n: number,
+    event: AnyEvent = Counted,
+    id = this.#ids(),
+  ): Promise<Receipt> {
+    const record = await makeEvent(
+      event,
+      { key, n },
+      {
+        id,
+        source: "/bench/test",
+        time: new Date(0).toISOString(),
+        attributes: {},
+      },
+    );
+    const [receipt] = await this.queue.append([{ event: record }]);
+    if (receipt === undefined) throw new Error("the queue gave no receipt");
+    return receipt;
+  }
+
+  async effects({ database }: Instance): Promise<Required<Tables["effects"]>[]> {
+    return await database.read("select seq, id, key, n from effects order by seq");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { worker, database } of this.#instances) {
+      await worker.stop();
+      await database.close();
+    }
+    await this.queue.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * The promises of a worker, on real engines in one process: effects once, order per key through
+ * failures, a poison event that costs only itself, the fence, and taking over from others.
+ */
+import { on, query } from "millrace";
+import { expect, it, vi } from "vitest";
+import { z } from "zod";
+import { MillraceError } from "../../src/lib/errors.ts";
+import { Bench, Counted, Followed, type Tables } from "./bench.ts";
+
+const wait = { timeout: 20_000, interval: 10 };
+
+const store = on<typeof Counted, Tables>(Counted, async (event, { db }) => {
+  await db
+    .insertInto("effects")
+    .values({ id: event.id, ...event.data })
+    .execute();
+});
+
+it("handles each event once and in order, and tells where it stands", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([store]);
+  const receipts = [];
+  for (let n = 1; n <= 50; n++) receipts.push(await bench.publish("a", n));
+  const last = receipts.at(-1);
+  if (last === undefined) throw new Error("nothing was published");
+  expect(await instance.worker.standing(last, 10_000)).toEqual({ state: "done" });
+  expect((await bench.effects(instance)).map(({ n }) => n)).toEqual(
+    Array.from({ length: 50 }, (_, index) => index + 1),
+  );
+});
+
+it("goes on behind what it has applied after a restart", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.start([store]);
+  const receipt = await bench.publish("a", 1);
+  await first.worker.standing(receipt, 10_000);
+  await first.worker.stop();
+  const second = await bench.start([store]);
+  const next = await bench.publish("a", 2);
+  expect(await second.worker.standing(next, 10_000)).toEqual({ state: "done" });
+  expect((await bench.effects(second)).map(({ n }) => n)).toEqual([1, 2]);
+});
+
+it("stores emitted events with the effects, and puts them on the queue once", async () => {
+  await using bench = await Bench.open();
+  const relay = on<typeof Counted, Tables, typeof Followed>(
+    Counted,
+    { emits: [Followed] },
+    async (event, { emit }) => emit(Followed, { key: `${event.data.key}-2`, n: event.data.n }),
+  );
+  const follow = on<typeof Followed, Tables>(Followed, async (event, { db }) => {
+    await db
+      .insertInto("effects")
+      .values({ id: event.id, ...event.data })
+      .execute();
+    expect(event.attributes).toMatchObject({ depth: 1 });
+  });
+  const instance = await bench.start([relay, follow]);
+  for (let n = 1; n <= 20; n++) await bench.publish("a", n);
+  await vi.waitFor(async () => {
+    expect((await bench.effects(instance)).map(({ n }) => n)).toEqual(
+      Array.from({ length: 20 }, (_, index) => index + 1),
+    );
+  }, wait);
+  // Rows that the queue confirmed go with the next transaction.
+  await vi.waitFor(async () => {
+    await bench.publish("b", 0);
+    const left = await instance.database.read<{ n: number }>(
+      "select count(*) as n from millrace_outbox",
+    );
+    expect(left[0]?.n).toBeLessThanOrEqual(1);
+  }, wait);
+});
+
+it("parks the key of a failing event, keeps its order, and lets other keys flow", async () => {
+  await using bench = await Bench.open();
+  let failures = 2;
+  const moody = on<typeof Counted, Tables>(Counted, async (event, { db }) => {
+    await db
+      .insertInto("effects")
+      .values({ id: event.id, ...event.data })
+      .execute();
+    if (event.data.key === "bad" && event.data.n === 1 && failures-- > 0) throw new Error("no");
+  });
+  const instance = await bench.start([moody]);
+  const bad = await bench.publish("bad", 1);
+  const behind = await bench.publish("bad", 2);
+  const good = await bench.publish("good", 1);
+  expect(await instance.worker.standing(good, 10_000)).toEqual({ state: "done" });
+  expect(await instance.worker.standing(bad, 20_000)).toEqual({ state: "done" });
+  expect(await instance.worker.standing(behind, 20_000)).toEqual({ state: "done" });
+  const effects = await bench.effects(instance);
+  expect(effects.filter(({ key }) => key === "bad").map(({ n }) => n)).toEqual([1, 2]);
+  expect(effects).toHaveLength(3);
+});
+
+it("tells which event a parked one waits behind", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([
+    on<typeof Counted, Tables>(Counted, () => {
+      throw new Error("never");
+    }),
+  ]);
+  const bad = await bench.publish("bad", 1);
+  const behind = await bench.publish("bad", 2);
+  await vi.waitFor(async () => {
+    expect(await instance.worker.standing(behind, 0)).toEqual({ state: "behind", eventId: bad.id });
+    expect(await instance.worker.standing(bad, 0)).toMatchObject({
+      state: "retrying",
+      error: "Error: never",
+    });
+  }, wait);
+});
+
+it("gives up on a poison event after its attempts; what waits behind it goes on", async () => {
+  await using bench = await Bench.open();
+  const poison = on<typeof Counted, Tables, never, undefined>(
+    Counted,
+    { attempts: 2 },
+    async (event, { db }) => {
+      await db
+        .insertInto("effects")
+        .values({ id: event.id, ...event.data })
+        .execute();
+      if (event.data.n === 1) throw new Error("poison");
+    },
+  );
+  const instance = await bench.start([poison]);
+  const bad = await bench.publish("a", 1);
+  const behind = await bench.publish("a", 2);
+  expect(await instance.worker.standing(behind, 20_000)).toEqual({ state: "done" });
+  expect(await instance.worker.standing(bad, 0)).toEqual({
+    state: "dead",
+    attempts: 2,
+    error: "Error: poison",
+  });
+  expect((await bench.effects(instance)).map(({ n }) => n)).toEqual([2]);
+});
+
+it("ends an attempt whose time is up; what the handler does afterwards has no effect", async () => {
+  await using bench = await Bench.open();
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const late: unknown[] = [];
+  const slow = on<typeof Counted, Tables, never, undefined>(
+    Counted,
+    { attempts: 1, timeoutMs: 20 },
+    async (event, { db, signal }) => {
+      if (event.data.n !== 1) return;
+      await gate;
+      late.push(signal.aborted);
+      await db
+        .insertInto("effects")
+        .values({ id: event.id, ...event.data })
+        .execute()
+        .catch((error) => late.push(error.code));
+    },
+  );
+  const instance = await bench.start([slow]);
+  const receipt = await bench.publish("a", 1);
+  expect(await instance.worker.standing(receipt, 10_000)).toMatchObject({ state: "dead" });
+  open();
+  await vi.waitFor(() => expect(late).toEqual([true, "MR_HANDLE_CLOSED"]), wait);
+  expect(await bench.effects(instance)).toEqual([]);
+});
+
+it("counts no attempt while a dependency is broken, and goes on by itself", async () => {
+  await using bench = await Bench.open();
+  let broken = true;
+  const attempts: number[] = [];
+  const instance = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(Counted, { attempts: 1 }, (event) => {
+      attempts.push(event.attempt);
+      if (broken) throw new MillraceError("MR_DATABASE_UNAVAILABLE", "The disk is full.");
+    }),
+  ]);
+  const receipt = await bench.publish("a", 1);
+  await vi.waitFor(() => expect(instance.worker.waitingFor).toBe("The disk is full."), wait);
+  broken = false;
+  expect(await instance.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  expect(new Set(attempts)).toEqual(new Set([1]));
+  expect(instance.worker.waitingFor).toBeUndefined();
+});
+
+it("commits nothing once another instance has taken over in the middle of its pass", async () => {
+  await using bench = await Bench.open();
+  const runs: string[] = [];
+  const instance = await bench.start([
+    on<typeof Counted, Tables>(Counted, async (event, { db }) => {
+      runs.push(event.id);
+      await db
+        .insertInto("effects")
+        .values({ id: event.id, ...event.data })
+        .execute();
+      // What a new owner does first, done here inside the old owner's own transaction.
+      if (runs.length === 1) {
+        // biome-ignore lint/suspicious/noExplicitAny: the bookkeeping is in no application's types.
+        const any = db as any;
+        await any.updateTable("millrace_positions").set({ epoch: 99 }).execute();
+      }
+    }),
+  ]);
+  const receipt = await bench.publish("a", 1);
+  expect(await instance.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  expect(runs).toHaveLength(2);
+  expect(await bench.effects(instance)).toHaveLength(1);
+});
+
+it("shares the partitions among instances, and takes over from one that stops", async () => {
+  await using bench = await Bench.open();
+  const one = await bench.start([store], { instance: "counter 1" });
+  const two = await bench.start([store], { instance: "counter 2" });
+  await vi.waitFor(async () => {
+    const { instances } = await one.worker.progress();
+    expect(instances.map(({ partitions }) => partitions.length)).toEqual([2, 2]);
+  }, wait);
+  await one.worker.stop();
+  await vi.waitFor(async () => {
+    const { instances } = await two.worker.progress();
+    expect(instances).toEqual([{ instance: "counter 2", partitions: [0, 1, 2, 3] }]);
+  }, wait);
+  const receipts = await Promise.all(["a", "b", "c", "d", "e"].map((key) => bench.publish(key, 1)));
+  for (const receipt of receipts) {
+    expect(await two.worker.standing(receipt, 10_000)).toEqual({ state: "done" });
+  }
+  expect(await bench.effects(two)).toHaveLength(5);
+});
+
+it("prepares outside the transaction, concurrently across keys", async () => {
+  await using bench = await Bench.open();
+  let running = 0;
+  let mostAtOnce = 0;
+  const instance = await bench.start([
+    on<typeof Counted, Tables, never, number>(
+      Counted,
+      {
+        prepare: async ({ data }) => {
+          running += 1;
+          mostAtOnce = Math.max(mostAtOnce, running);
+          await new Promise((resolve) => setImmediate(resolve));
+          running -= 1;
+          return data.n * 10;
+        },
+      },
+      async (event, { db, prepared }) => {
+        await db
+          .insertInto("effects")
+          .values({ id: event.id, key: event.key, n: prepared })
+          .execute();
+      },
+    ),
+  ]);
+  const events = Array.from({ length: 40 }, (_, n) => bench.publish(`key-${n % 8}`, n));
+  const receipts = await Promise.all(events);
+  for (const receipt of receipts) await instance.worker.standing(receipt, 10_000);
+  const effects = await bench.effects(instance);
+  expect(effects.map(({ n }) => n).sort((a, b) => a - b)).toEqual(receipts.map((_, n) => n * 10));
+  expect(mostAtOnce).toBeGreaterThan(1);
+});
+
+it("answers queries through the cache, never older than the position asked for", async () => {
+  await using bench = await Bench.open();
+  let loads = 0;
+  const touching = on<typeof Counted, Tables>(Counted, async (event, { db, cache }) => {
+    await db
+      .insertInto("effects")
+      .values({ id: event.id, ...event.data })
+      .execute();
+    cache.touch(`count:${event.key}`);
+  });
+  const count = query(
+    { input: z.object({ key: z.string() }), cacheKey: ({ key }) => `count:${key}` },
+    async ({ input, db }: { input: { key: string }; db: import("kysely").Kysely<Tables> }) => {
+      loads += 1;
+      const rows = await db
+        .selectFrom("effects")
+        .select("n")
+        .where("key", "=", input.key)
+        .execute();
+      return { count: rows.length };
+    },
+  );
+  const { worker } = await bench.start([touching], { queries: { count } });
+  for (let n = 1; n <= 5; n++) {
+    const receipt = await bench.publish("a", n);
+    expect(JSON.parse(await worker.query("count", "key=a", [receipt]))).toEqual({ count: n });
+    expect(JSON.parse(await worker.query("count", "key=a", []))).toEqual({ count: n });
+  }
+  expect(loads).toBe(5);
+  await expect(worker.query("nope", "", [])).rejects.toMatchObject({ code: "MR_QUERY_UNKNOWN" });
+  await expect(worker.query("count", "", [])).rejects.toMatchObject({
+    code: "MR_INPUT_INVALID",
+    faults: [{ pointer: "#/key" }],
+  });
+});
+
+it("takes an event once, even where the queue holds its id twice", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([store]);
+  const receipt = await bench.publish("a", 1);
+  await instance.worker.standing(receipt, 10_000);
+  // The position is set back, as if the queue delivered everything again.
+  await instance.worker.stop();
+  await instance.database.transaction(async (tx) => {
+    await tx.run("update millrace_positions set position = 0");
+  });
+  const again = await bench.start([store]);
+  const next = await bench.publish("a", 2);
+  await again.worker.standing(next, 10_000);
+  expect((await bench.effects(again)).map(({ n }) => n)).toEqual([1, 2]);
+});
+
+it("refuses a queue that is not the one its positions belong to", async () => {
+  await using bench = await Bench.open();
+  await using other = await Bench.open();
+  await bench.start([store]);
+  await expect(bench.start([store], { queue: other.queue })).rejects.toMatchObject({
+    code: "MR_QUEUE_IDENTITY",
+  });
+});
