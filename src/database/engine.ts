@@ -63,6 +63,11 @@ export interface Transaction {
   readonly db: Kysely<unknown>;
   /** The framework's own statements, prepared once and kept. `$1` style parameters. */
   run<R = Row>(sql: string, parameters?: readonly SqlValue[]): Promise<R[]>;
-  /** Runs `work` in a savepoint: what it wrote is undone where it rejects; the error is passed on. */
-  savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
+  /**
+   * Runs `work` in a savepoint: what it wrote is undone where it rejects; the error is passed on.
+   * They nest, one within the other. The handle that `work` gets is the attempt's own: it throws
+   * MR_HANDLE_CLOSED once the savepoint has ended, so that a handler whose time was up cannot write
+   * into what follows.
+   */
+  savepoint<Result>(work: (db: Kysely<unknown>) => Promise<Result>): Promise<Result>;
 }

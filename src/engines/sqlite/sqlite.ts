@@ -32,7 +32,7 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens a database file (or `:memory:`), creating it and its folder where absent, readable by the
+ * Opens a database file (or one in memory: `:memory:`, `file:name?mode=memory`), creating it and its folder where absent, readable by the
  * owner only. Blocks while another process opens it, at most `limits.busyTimeoutMs`. Afterwards the
  * connection never waits by itself: a taken lock fails at once (see `whenFree`).
  *
@@ -43,7 +43,7 @@ export interface SqliteOptions {
  */
 export function openSqlite(file: string, options: SqliteOptions = {}): DatabaseSync {
   checkVersion(process.versions.sqlite);
-  const inMemory = file === ":memory:";
+  const inMemory = /^:memory:$|^file:.*[?&]mode=memory/.test(file);
   const isNew = !inMemory && !existsSync(file);
   const newFolder = inMemory ? undefined : createFolder(dirname(resolve(file)));
   const db = new Database(file, {
@@ -127,6 +127,7 @@ function expectPragma(db: DatabaseSync, name: string, value: string | number): v
  * Busy means that another process has the file open and serves it: then its own syncs count.
  */
 function checkpoint(db: DatabaseSync): void {
+  setPragma(db, "busy_timeout", limits.openCheckpointMs);
   db.prepare("pragma wal_checkpoint(truncate)").get();
 }
 
@@ -179,10 +180,14 @@ export function sqliteCode(error: unknown): number | undefined {
  * Tries `attempt` until no other connection holds the lock it needs. Between tries the event loop
  * runs: SQLite's own busy handler would block it, for up to 100 ms a step.
  *
- * @throws the last busy error once `limits.busyTimeoutMs` have passed; any other error at once
+ * @throws the last busy error once `timeoutMs` have passed; any other error at once
  */
-export async function whenFree<Result>(clock: Clock, attempt: () => Result): Promise<Result> {
-  const deadline = clock.monotonic() + limits.busyTimeoutMs;
+export async function whenFree<Result>(
+  clock: Clock,
+  attempt: () => Result,
+  timeoutMs: number = limits.busyTimeoutMs,
+): Promise<Result> {
+  const deadline = clock.monotonic() + timeoutMs;
   for (;;) {
     try {
       return attempt();
@@ -199,8 +204,8 @@ export async function whenFree<Result>(clock: Clock, attempt: () => Result): Pro
  *
  * @throws a busy error as `whenFree` does
  */
-export const beginImmediate = (db: DatabaseSync, clock: Clock): Promise<void> =>
-  whenFree(clock, () => db.exec("begin immediate"));
+export const beginImmediate = (db: DatabaseSync, clock: Clock, timeoutMs?: number): Promise<void> =>
+  whenFree(clock, () => db.exec("begin immediate"), timeoutMs);
 
 /**
  * Node 22 warns that SQLite is experimental, once, when the module is loaded. Only this warning is

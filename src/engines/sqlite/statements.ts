@@ -1,0 +1,109 @@
+import type { SqlValue } from "../../database/engine.ts";
+import { plainParameter } from "../../database/parameters.ts";
+import { limits } from "../../lib/limits.ts";
+import type { DatabaseSync, StatementSync } from "./sqlite.ts";
+
+export interface StatementResult {
+  readonly rows: Record<string, SqlValue>[];
+  /** Rows that the statement changed; undefined where it returns rows. */
+  readonly changes: number | bigint | undefined;
+  readonly lastInsertRowid: number | bigint | undefined;
+}
+
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly returnsRows: boolean;
+  /** Reads integers as bigint: slower, needed only where one is beyond 2^53. */
+  exact: boolean;
+}
+
+/**
+ * The prepared statements of one connection, kept by their text: preparing costs several times what
+ * running does. Values go in and come out as every other engine takes and gives them.
+ */
+export class Statements {
+  readonly #db: DatabaseSync;
+  /** In the order of last use, oldest first. */
+  readonly #prepared = new Map<string, Prepared>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  /**
+   * Runs a statement with `?` or `$1` style parameters.
+   *
+   * @throws MR_DATABASE_PARAMETER, and SQLite's own errors
+   */
+  run(sql: string, parameters: readonly unknown[]): StatementResult {
+    const prepared = this.#prepare(sql);
+    const values = parameters.map(toSqlite);
+    if (prepared.returnsRows) {
+      return { rows: readRows(prepared, values), changes: undefined, lastInsertRowid: undefined };
+    }
+    const { changes, lastInsertRowid } = prepared.statement.run(...values);
+    return { rows: [], changes, lastInsertRowid };
+  }
+
+  #prepare(sql: string): Prepared {
+    const known = this.#prepared.get(sql);
+    if (known !== undefined) {
+      this.#prepared.delete(sql);
+      this.#prepared.set(sql, known);
+      return known;
+    }
+    const statement = this.#db.prepare(sql.replaceAll(/\$(\d+)/g, "?$1"));
+    // Whether an integer is too large is found while rows are read. A statement that only reads can
+    // then run again; one that also writes must read exactly from the start.
+    const exact = /\breturning\b/i.test(sql);
+    if (exact) statement.setReadBigInts(true);
+    const prepared = { statement, returnsRows: statement.columns().length > 0, exact };
+    this.#prepared.set(sql, prepared);
+    if (this.#prepared.size > limits.preparedStatementsMax) {
+      for (const oldest of this.#prepared.keys()) {
+        this.#prepared.delete(oldest);
+        break;
+      }
+    }
+    return prepared;
+  }
+}
+
+/**
+ * Integers are bound as integers: node:sqlite binds every number as a double, which a text column
+ * stores as "5.0" and `->>` does not take for an index.
+ */
+function toSqlite(value: unknown, index: number): SqlValue {
+  const plain = plainParameter(value, index);
+  if (typeof plain === "boolean") return plain ? 1n : 0n;
+  return Number.isSafeInteger(plain) ? BigInt(plain as number) : (plain as SqlValue);
+}
+
+function readRows(prepared: Prepared, values: readonly SqlValue[]): Record<string, SqlValue>[] {
+  const { statement } = prepared;
+  let rows: Record<string, SqlValue>[];
+  try {
+    rows = statement.all(...values) as Record<string, SqlValue>[];
+  } catch (error) {
+    if (prepared.exact || (error as { code?: unknown }).code !== "ERR_OUT_OF_RANGE") throw error;
+    statement.setReadBigInts(true);
+    prepared.exact = true;
+    rows = statement.all(...values) as Record<string, SqlValue>[];
+  }
+  for (const row of rows) {
+    // node:sqlite's rows have no prototype; other drivers' have, and application code relies on it.
+    Object.setPrototypeOf(row, Object.prototype);
+    if (prepared.exact) narrowIntegers(row);
+  }
+  return rows;
+}
+
+/** A number where it is exact, a bigint beyond. */
+function narrowIntegers(row: Record<string, SqlValue>): void {
+  for (const name in row) {
+    const value = row[name];
+    if (typeof value !== "bigint") continue;
+    const number = Number(value);
+    if (Number.isSafeInteger(number)) row[name] = number;
+  }
+}
