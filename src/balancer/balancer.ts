@@ -68,7 +68,6 @@ class OwnBalancer implements Balancer {
   constructor(options: BalancerOptions) {
     const { clock = systemClock, log = silentLog, random = systemRandom, tracing } = options;
     const limits = balancerLimits(options.limits);
-    const webhookPaths = new Set(options.publishPaths);
     this.#options = options;
     this.#limits = limits;
     this.#clock = clock;
@@ -85,8 +84,7 @@ class OwnBalancer implements Balancer {
       log,
       tracing,
       newId: idMaker(clock, random),
-      isPublish: (path) => /^\/events(\/[^/]+)?$/.test(path) || webhookPaths.has(path),
-      webhookPaths,
+      webhookPaths: new Set(options.publishPaths),
       isStopping: () => this.#stopped !== undefined,
     });
     this.#server = inboundServer(this.#forwarder, limits);
@@ -110,8 +108,8 @@ class OwnBalancer implements Balancer {
     return this.stop();
   }
 
-  drain(name: string): Promise<void> {
-    return this.#gateways.member(name).drain();
+  async drain(name: string): Promise<void> {
+    await this.#gateways.member(name).drain();
   }
 
   resume(name: string): void {

@@ -20,8 +20,7 @@ export interface ForwarderParts {
   readonly log: Log;
   readonly tracing: Tracing;
   readonly newId: () => string;
-  /** Paths whose POSTs publish events, so that an id makes them safe to repeat. */
-  readonly isPublish: (path: string) => boolean;
+  /** Paths that take somebody else's requests and make events of them. */
   readonly webhookPaths: ReadonlySet<string>;
   readonly isStopping: () => boolean;
 }
@@ -33,6 +32,8 @@ export interface ForwarderParts {
 interface Lane {
   isBusy: boolean;
   isRefused: boolean;
+  /** How many requests came on it. */
+  requests: number;
   readonly waiting: (() => void)[];
 }
 
@@ -62,14 +63,17 @@ export class Forwarder {
 
   handle(request: IncomingMessage, response: ServerResponse, isContinueExpected: boolean): void {
     const { socket } = request;
+    const { limits, isStopping } = this.#parts;
     const lane = this.#laneOf(socket);
     if (lane.isRefused) return;
     if (lane.waiting.length >= fixed.pipelinedRequestsMax) return void socket.destroy();
+    const isLastOfLane = ++lane.requests >= limits.requestsPerConnectionMax;
     const start = () => {
       lane.isBusy = true;
       this.#open++;
       response.once("close", () => this.#closed(lane, socket));
-      const passage = new Passage(request, response, this.#parts);
+      const isLast = () => isLastOfLane || isStopping();
+      const passage = new Passage(request, response, this.#parts, isLast);
       lane.isRefused = !passage.start(isContinueExpected);
     };
     if (lane.isBusy) lane.waiting.push(start);
@@ -88,7 +92,7 @@ export class Forwarder {
   #laneOf(socket: Socket): Lane {
     const known = this.#lanes.get(socket);
     if (known !== undefined) return known;
-    const lane: Lane = { isBusy: false, isRefused: false, waiting: [] };
+    const lane: Lane = { isBusy: false, isRefused: false, requests: 0, waiting: [] };
     this.#lanes.set(socket, lane);
     return lane;
   }

@@ -26,10 +26,6 @@ export class Gateways implements AsyncDisposable {
     this.#pick = createPicker(options.policy);
   }
 
-  get count(): number {
-    return this.#members.length;
-  }
-
   /**
    * The gateway for a request, or for another attempt of it: none of `tried`, and `avoided` only
    * where there is no other. Where no gateway seems fit, one that does not is better than none.

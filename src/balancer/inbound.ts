@@ -23,7 +23,6 @@ export function inboundServer(forwarder: Forwarder, limits: BalancerLimits): Ser
     noDelay: true,
   });
   server.maxHeadersCount = fixed.headerCountMax;
-  server.maxRequestsPerSocket = limits.requestsPerConnectionMax;
   server.maxConnections = limits.connectionsMax;
   const handle = (request: IncomingMessage, response: ServerResponse) =>
     forwarder.handle(request, response, false);

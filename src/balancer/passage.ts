@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ErrorCodeName } from "../lib/error-codes.ts";
 import { MillraceError, unreachable } from "../lib/errors.ts";
-import { httpRefusal, originForm } from "../lib/http-refusals.ts";
+import { httpRefusal } from "../lib/http-refusals.ts";
+import { limits as fixed } from "../lib/limits.ts";
 import { formatTraceparent, type Hop, parseTraceparent } from "../tracing/tracing.ts";
 import { answerProblem } from "./answer-problem.ts";
 import { Attempt, type Outcome } from "./attempt.ts";
@@ -11,6 +12,7 @@ import { hasBody } from "./end-gently.ts";
 import { type BodyFraming, requestHead } from "./forward-headers.ts";
 import type { ForwarderParts } from "./forwarder.ts";
 import type { GatewayMember } from "./gateway-member.ts";
+import { announcesEmptyBody, headerOf, planOf, type RequestPlan } from "./request-plan.ts";
 import type { Failure, UpstreamConnection } from "./upstream/connection.ts";
 
 const none: ReadonlySet<GatewayMember> = new Set();
@@ -30,40 +32,41 @@ export class Passage {
   readonly #parts: ForwarderParts;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #isLast: () => boolean;
   readonly #deadline: Deadline;
   readonly #hop: Hop;
-  readonly #path: string;
-  readonly #isPublish: boolean;
+  readonly #plan: RequestPlan;
   readonly #eventId: string | undefined;
   #body: Body = noBody();
   #attempt: Attempt | undefined;
   #member: GatewayMember | undefined;
   #tried: ReadonlySet<GatewayMember> = none;
   #avoided: GatewayMember | undefined;
-  #attempts = 0;
-  /** Whether a gateway may have begun to work on it. */
-  #isResultUnknown = false;
-  #error: ErrorCodeName | undefined;
+  /** Broken attempts in which a gateway may have begun to work on it. */
+  #sent = 0;
+  #error: string | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, parts: ForwarderParts) {
-    const { method, url = "", headers } = request;
+  /** `isLast` tells whether the client's connection ends with this answer. */
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    parts: ForwarderParts,
+    isLast: () => boolean,
+  ) {
+    const plan = planOf(request, parts.webhookPaths, parts.limits);
     this.#parts = parts;
     this.#request = request;
     this.#response = response;
+    this.#isLast = isLast;
+    this.#plan = plan;
     this.#deadline = parts.deadlines.open();
-    this.#path = originForm(url).split("?", 1)[0] ?? "";
-    this.#isPublish = method === "POST" && parts.isPublish(this.#path);
-    const hasKey = headers["idempotency-key"] !== undefined;
-    this.#eventId = this.#isPublish && !hasKey ? parts.newId() : undefined;
-    this.#hop = parts.tracing.hop(
-      "user → load balancer",
-      parts.tracing.begin(headers.traceparent as string | undefined),
-      {
-        name: `${method}`,
-        startMs: parts.clock.now(),
-        attributes: { "http.request.method": `${method}`, "url.path": this.#path },
-      },
-    );
+    this.#eventId = plan.isPublish && !plan.hasKey ? parts.newId() : undefined;
+    const context = parts.tracing.begin(headerOf(request, "traceparent"));
+    this.#hop = parts.tracing.hop("user → load balancer", context, {
+      name: `${request.method}`,
+      startMs: parts.clock.now(),
+      attributes: { "http.request.method": `${request.method}`, "url.path": plan.path },
+    });
     response.once("close", () => this.#closed());
   }
 
@@ -75,8 +78,8 @@ export class Passage {
       return false;
     }
     const length = Number(this.#request.headers["content-length"] ?? 0);
-    if (length > this.#bodyBytesMax) {
-      this.#refuse(bodyTooLarge(this.#bodyBytesMax), true);
+    if (length > this.#plan.bodyBytesMax) {
+      this.#refuse(bodyTooLarge(this.#plan.bodyBytesMax), true);
       return false;
     }
     if (isContinueExpected) this.#response.writeContinue();
@@ -84,23 +87,12 @@ export class Passage {
       this.#send();
       return true;
     }
-    const { limits, budget } = this.#parts;
-    const reading = { limits, budget, deadline: this.#deadline, isStream: this.#isNdjson };
+    const reading = { ...this.#parts, deadline: this.#deadline, isStream: this.#plan.isNdjson };
     this.#body = readBody(this.#request, reading, (error) => {
       if (error === undefined) this.#send();
       else this.#refuse(error, true);
     });
     return true;
-  }
-
-  get #isNdjson(): boolean {
-    const type = this.#request.headers["content-type"] ?? "";
-    return this.#isPublish && /^application\/x-ndjson\s*(;|$)/i.test(type);
-  }
-
-  get #bodyBytesMax(): number {
-    const { limits } = this.#parts;
-    return this.#isNdjson ? limits.ndjsonBytesMax : limits.bodyBytesMax;
   }
 
   /** Sends it to a gateway: the first one, or the next after one that broke. */
@@ -118,8 +110,7 @@ export class Passage {
   }
 
   #try(member: GatewayMember, connection: UpstreamConnection): void {
-    const { limits, clock, isStopping } = this.#parts;
-    this.#attempts++;
+    const { limits, clock } = this.#parts;
     this.#member = member;
     member.began();
     this.#attempt = new Attempt({
@@ -128,24 +119,22 @@ export class Passage {
       connection,
       head: this.#head(),
       body: this.#body,
-      bodyBytesMax: this.#bodyBytesMax,
-      isNdjson: this.#isNdjson,
+      bodyBytesMax: this.#plan.bodyBytesMax,
+      isNdjson: this.#plan.isNdjson,
       deadline: this.#deadline,
       limits,
       clock,
-      isLast: isStopping,
+      isLast: this.#isLast,
       done: (outcome) => this.#settle(member, outcome),
     });
     this.#attempt.begin();
   }
 
   #head(): string {
-    const { headers } = this.#request;
-    const { context } = this.#hop;
-    const isNewTrace = parseTraceparent(headers.traceparent as string | undefined) === undefined;
-    return requestHead(this.#request, this.#parts.webhookPaths.has(this.#path), this.#framing(), {
-      traceparent: formatTraceparent(context),
-      tracestate: isNewTrace ? undefined : (headers.tracestate as string | undefined),
+    const isNewTrace = parseTraceparent(headerOf(this.#request, "traceparent")) === undefined;
+    return requestHead(this.#request, this.#plan.isWebhook, this.#framing(), {
+      traceparent: formatTraceparent(this.#hop.context),
+      tracestate: isNewTrace ? undefined : headerOf(this.#request, "tracestate"),
       eventId: this.#eventId,
     });
   }
@@ -153,15 +142,10 @@ export class Passage {
   #framing(): BodyFraming {
     if (this.#body.isComplete) {
       const { length } = this.#body.buffer;
-      return length === 0 && this.#isBodiless ? "none" : length;
+      return length === 0 && !announcesEmptyBody(this.#request) ? "none" : length;
     }
     const length = this.#request.headers["content-length"];
     return length === undefined ? "chunked" : Number(length);
-  }
-
-  get #isBodiless(): boolean {
-    const { method } = this.#request;
-    return method === "GET" || method === "HEAD" || method === "DELETE" || method === "OPTIONS";
   }
 
   #settle(member: GatewayMember, outcome: Outcome): void {
@@ -192,7 +176,7 @@ export class Passage {
         break;
       case "stuck":
         member.ended("no matter");
-        this.#giveUp("MR_BODY_TIMEOUT");
+        this.#giveUp("ClientStuck");
         break;
       default:
         unreachable(outcome);
@@ -211,10 +195,13 @@ export class Passage {
     } else {
       this.#exclude(member);
     }
-    this.#isResultUnknown ||= !failure.isUnsent;
+    const { isUnsent } = failure;
+    if (!isUnsent) this.#sent++;
+    // Once a byte went to a gateway, only what has an id, or changes nothing, goes to another. And
+    // not to all of them: a request may be what breaks them.
     const isLost = this.#attempt?.hasStreamed === true;
-    const isRepeatable = !isLost && (failure.isUnsent || this.#isSafeToRepeat);
-    if (isRepeatable && this.#attempts < 2 * this.#parts.gateways.count) this.#send();
+    const isRepeatable = this.#plan.isSafeToRepeat && this.#sent < fixed.attemptsSentMax;
+    if (!isLost && (isUnsent || isRepeatable)) this.#send();
     else this.#refuse(this.#unavailable());
   }
 
@@ -222,14 +209,8 @@ export class Passage {
     this.#tried = new Set([...this.#tried, member]);
   }
 
-  /** Once a byte went to a gateway, only what has an id, or changes nothing, goes to another. */
-  get #isSafeToRepeat(): boolean {
-    const { method } = this.#request;
-    return this.#isPublish || method === "GET" || method === "HEAD" || method === "OPTIONS";
-  }
-
   #unavailable(): MillraceError {
-    if (this.#isResultUnknown) return this.#unknown("MR_GATEWAY_FAILED", "broke off");
+    if (this.#sent > 0) return this.#unknown("MR_GATEWAY_FAILED", "broke off");
     return new MillraceError("MR_GATEWAY_UNAVAILABLE", "No gateway takes requests now.", {
       remedy: "Nothing was accepted; try again.",
       retryAfterSeconds: 1,
@@ -238,9 +219,12 @@ export class Passage {
 
   #unknown(code: ErrorCodeName, what: string): MillraceError {
     const message = `The gateway ${what}: the result is unknown.`;
-    if (!this.#isPublish) return new MillraceError(code, message);
+    const { isPublish, hasKey } = this.#plan;
+    if (!isPublish) return new MillraceError(code, message);
     return new MillraceError(code, message, {
-      remedy: "The same Idempotency-Key is safe to retry.",
+      remedy: hasKey
+        ? "The same Idempotency-Key is safe to retry."
+        : "With an Idempotency-Key it would be safe to retry.",
     });
   }
 
@@ -255,15 +239,15 @@ export class Passage {
       response: this.#response,
       error,
       traceId: this.#hop.context.traceId,
-      isLast: isLast || this.#parts.isStopping(),
+      isLast: isLast || this.#isLast(),
       clock: this.#parts.clock,
       lingerMs: this.#parts.limits.lingerMs,
     });
   }
 
   /** The client has a part of an answer that has no end: only a broken connection tells it so. */
-  #giveUp(code: ErrorCodeName): void {
-    this.#error = code;
+  #giveUp(error: string): void {
+    this.#error = error;
     this.#response.destroy();
   }
 

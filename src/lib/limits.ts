@@ -62,8 +62,6 @@ export const limits = {
   requestsInFlightMax: 10_000,
   /** A loop that is this late serves nobody in time: better to say so than to queue more. */
   eventLoopDelayMaxMs: 1_000,
-  /** Spans reach their store late; a page that asks right after its request waits this long. */
-  traceWaitMs: 1_000,
   tokenBytesMax: 8_192,
   apiKeysMax: 10_000,
   /** Two keys of one client may live at a time: the old and the new one of a rotation. */
@@ -79,6 +77,8 @@ export const limits = {
   replayBytesMax: 256 * 1_048_576,
   /** Answers up to this are passed on whole: one that breaks off can still come from elsewhere. */
   answerHeldBytesMax: 65_536,
+  /** How many gateways a request may break before it is taken for the reason. */
+  attemptsSentMax: 3,
   /** Below what a gateway lets one address open (connectionsPerAddressMax), with room for probes. */
   gatewayConnectionsMax: 900,
   gatewayConnectMs: 1_000,

@@ -1,7 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { type Address, connectOptions } from "../../lib/address.ts";
-import { asError } from "../../lib/errors.ts";
-import { type AnswerHead, ResponseParser } from "./response-parser.ts";
+import { AnswerError, type AnswerHead, ResponseParser } from "./response-parser.ts";
 
 /** What a request hears of its answer. After `end` or `failed` nothing more comes. */
 export interface AnswerHandler {
@@ -17,7 +16,7 @@ export interface Failure {
   readonly error: Error;
   /** True where no byte of the request can have reached the gateway. */
   readonly isUnsent: boolean;
-  /** True where the connection had served before: it may simply have been closed in between. */
+  /** True where a connection that served before said nothing: it may have been closed in between. */
   readonly isStale: boolean;
 }
 
@@ -49,6 +48,8 @@ export class UpstreamConnection {
   #isRequestSent = false;
   #isKeptAlive = true;
   #answers = 0;
+  /** Whether anything of the current answer has come. */
+  #isAnswering = false;
 
   constructor(address: Address, owner: ConnectionOwner) {
     this.#owner = owner;
@@ -86,6 +87,7 @@ export class UpstreamConnection {
   begin(handler: AnswerHandler, head: string, isHeadRequest: boolean, body?: Buffer): void {
     this.#handler = handler;
     this.#isRequestSent = false;
+    this.#isAnswering = false;
     this.#parser.expect(isHeadRequest);
     if (body === undefined) {
       this.#socket.write(head, "latin1");
@@ -139,10 +141,12 @@ export class UpstreamConnection {
   }
 
   #read(bytes: Buffer): void {
+    this.#isAnswering = true;
     try {
       this.#parser.push(bytes);
     } catch (error) {
-      this.destroy(asError(error));
+      if (!(error instanceof AnswerError)) throw error;
+      this.destroy(error);
     }
   }
 
@@ -170,7 +174,7 @@ export class UpstreamConnection {
     handler?.failed({
       error: this.#error ?? new Error("the connection was closed"),
       isUnsent: !this.#isConnected,
-      isStale: this.#answers > 0,
+      isStale: this.#answers > 0 && !this.#isAnswering,
     });
   }
 }

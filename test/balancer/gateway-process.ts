@@ -1,0 +1,21 @@
+/**
+ * A gateway as a process of its own, to be killed: it notes each event id durably before it answers,
+ * takes a moment for every request, and says on its standard output that it listens.
+ *
+ *     node gateway-process.ts <socket> <file of ids>
+ */
+import { appendFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+
+const [socketPath = "", idsFile = ""] = process.argv.slice(2);
+rmSync(socketPath, { force: true });
+const server = createServer((request, response) => {
+  if (request.url === "/readyz") return void response.end();
+  request.resume().on("end", () => {
+    const id = request.headers["millrace-event-id"] ?? request.headers["idempotency-key"];
+    if (id !== undefined) appendFileSync(idsFile, `${request.url} ${id}\n`);
+    setTimeout(() => response.writeHead(request.method === "POST" ? 202 : 200).end(request.url), 3);
+  });
+});
+server.listen(socketPath, () => console.log("listening"));
+process.on("SIGTERM", () => server.close(() => process.exit()));
