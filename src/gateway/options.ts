@@ -2,7 +2,7 @@ import type { Address } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { FoundEvent, QueueHealth, Receipt } from "../queue/engine.ts";
-import type { Publication } from "../queue/queue.ts";
+import type { EventRecord } from "../system/event-record.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { SpanStore } from "../tracing/span-store.ts";
 import type { TraceContext, Tracing } from "../tracing/tracing.ts";
@@ -13,6 +13,12 @@ import type { RateLimit } from "./rate-limit.ts";
 /** What a gateway needs of the event producer: hops 3 and 4 happen behind it. */
 export interface Publishes {
   publish(events: readonly Publication[], context: TraceContext): Promise<readonly Receipt[]>;
+}
+
+export interface Publication {
+  readonly event: EventRecord;
+  /** SHA-256 of what was sent, where a repeat of the same id must be the same content. */
+  readonly fingerprint?: string;
 }
 
 /** What a gateway needs of the message queue. */

@@ -1,7 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import type { Receipt } from "../queue/engine.ts";
-import type { Publication } from "../queue/queue.ts";
 import type { AnyEvent } from "../system/event.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import { type EventParts, makeEvent } from "../system/make-event.ts";
@@ -9,7 +8,7 @@ import type { SystemDefinition } from "../system/system.ts";
 import { type Client, mayDo } from "./auth/client.ts";
 import type { Call } from "./call.ts";
 import { forbidden } from "./guard.ts";
-import type { Publishes } from "./options.ts";
+import type { Publication, Publishes } from "./options.ts";
 import { refuseReuse } from "./receipts.ts";
 
 /** From checked requests to receipts: what all ways of publishing share. */

@@ -1,7 +1,7 @@
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { Receipt } from "../queue/engine.ts";
-import type { Publication } from "../queue/queue.ts";
+import type { Publication } from "./options.ts";
 
 /** A receipt as it is answered. By hand: this is the hot path, and only the id needs escaping. */
 export function receiptJson({ id, partition, position, durable, duplicate }: Receipt): string {

@@ -9,7 +9,7 @@ import {
 import { connect, type Socket } from "node:net";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { MillraceError } from "../lib/errors.ts";
-import { httpRefusal } from "../lib/http-refusals.ts";
+import { httpRefusal, originForm } from "../lib/http-refusals.ts";
 import { limits } from "../lib/limits.ts";
 import { problemMediaType, problemOf } from "../lib/problem.ts";
 
@@ -21,10 +21,18 @@ import { problemMediaType, problemOf } from "../lib/problem.ts";
  * one, kept where they are read.
  */
 export function gatewayServer(handler: RequestListener, trustProxy: boolean): Server {
+  const closing = new WeakSet<Socket>();
   const refuseOrHandle = (request: IncomingMessage, response: ServerResponse) => {
+    // What was pipelined behind a refused request cannot be trusted; it may not be one at all.
+    if (closing.has(request.socket)) return;
     const refusal = httpRefusal(request);
-    if (refusal === undefined) handler(request, response);
-    else refuse(response, refusal);
+    if (refusal !== undefined) {
+      closing.add(request.socket);
+      return refuse(response, refusal);
+    }
+    // A whole URL of this host is as good as its path, and only paths are routed.
+    if (request.url?.startsWith("/") === false) request.url = originForm(request.url);
+    handler(request, response);
   };
   const server = createServer({
     insecureHTTPParser: false,
@@ -66,7 +74,7 @@ function limitConnectionsPerAddress(server: Server): void {
   });
 }
 
-/** What follows a refused request on its connection cannot be trusted, so the connection ends. */
+/** Answers and ends the connection. */
 function refuse(response: ServerResponse, refusal: MillraceError): void {
   const body = JSON.stringify(problemOf(refusal));
   response.writeHead(refusal.status, {

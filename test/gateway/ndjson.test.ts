@@ -6,8 +6,8 @@ import { request } from "node:http";
 import { json as readJson } from "node:stream/consumers";
 import { expect, it, vi } from "vitest";
 import { lineChunks } from "../../src/gateway/ndjson.ts";
+import type { Publication } from "../../src/gateway/options.ts";
 import { limits } from "../../src/lib/limits.ts";
-import type { Publication } from "../../src/queue/queue.ts";
 import { ada, startGateway } from "./support.ts";
 
 const path = "/events/post.published";

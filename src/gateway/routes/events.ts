@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MillraceError } from "../../lib/errors.ts";
-import { limits } from "../../lib/limits.ts";
 import type { FoundEvent } from "../../queue/engine.ts";
-import type { SpanRecord, SpanStore } from "../../tracing/span-store.ts";
+import type { SpanStore } from "../../tracing/span-store.ts";
+import { tracesOfEvent } from "../../tracing/trace-of-event.ts";
 import { parseTraceparent } from "../../tracing/tracing.ts";
 import { goneSignal, jsonType, waitLeftMs } from "../answers.ts";
 import { parsePrefer } from "../request-headers.ts";
@@ -79,30 +79,17 @@ function describe({ id, source, partition, position, acceptedAt, event }: FoundE
   return { id, source, ...record, ...place };
 }
 
-interface TraceOfEvent {
-  readonly traceId: string;
-  readonly spans: readonly SpanRecord[];
-}
-
-/**
- * The traces in which an event takes part. Spans are written a moment after what they describe, so
- * an event whose trace is recorded, but of which nothing is there yet, is looked for again.
- */
+/** Nothing is waited for where the event's trace is not recorded. */
 async function tracesOf(
-  found: FoundEvent,
+  { id, event }: FoundEvent,
   spans: SpanStore,
   { clock }: RouteTools,
   signal: AbortSignal,
-): Promise<TraceOfEvent[]> {
-  const created = parseTraceparent(found.event?.attributes.traceparent);
-  const deadline = clock.monotonic() + limits.traceWaitMs;
-  let traceIds = await spans.tracesOf(found.id);
-  while (traceIds.length === 0 && created?.sampled === true && clock.monotonic() < deadline) {
-    await clock.sleep(limits.spanFlushMs, signal);
-    if (signal.aborted) break;
-    traceIds = await spans.tracesOf(found.id);
-  }
-  return await Promise.all(
-    traceIds.map(async (traceId) => ({ traceId, spans: await spans.trace(traceId) })),
-  );
+): Promise<object[]> {
+  const isRecorded = parseTraceparent(event?.attributes.traceparent)?.sampled === true;
+  const traces = await tracesOfEvent(spans, id, {
+    ...{ clock, signal },
+    ...(isRecorded ? {} : { waitMs: 0 }),
+  });
+  return traces.map((trace) => ({ traceId: trace[0]?.traceId, spans: trace }));
 }

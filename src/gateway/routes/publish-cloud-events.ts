@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Publication } from "../../queue/queue.ts";
 import { answerOne, jsonType } from "../answers.ts";
 import {
   atIndex,
@@ -12,6 +11,7 @@ import {
 import { fingerprintOf } from "../event-ids.ts";
 import type { Identity } from "../idempotency.ts";
 import { readMediaType, refuseLargeBody } from "../incoming-body.ts";
+import type { Publication } from "../options.ts";
 import { ReceiptList } from "../receipts.ts";
 import { parsePrefer } from "../request-headers.ts";
 import type { RouteTools } from "./tools.ts";

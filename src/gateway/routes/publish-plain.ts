@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { asError, MillraceError } from "../../lib/errors.ts";
 import { decodeUtf8, parseJson } from "../../lib/json.ts";
-import type { Publication } from "../../queue/queue.ts";
 import type { AnyEvent } from "../../system/event.ts";
 import type { EventAttributes } from "../../system/event-record.ts";
 import { answerOne, jsonType } from "../answers.ts";
@@ -11,6 +10,7 @@ import { fingerprintOf } from "../event-ids.ts";
 import type { Identity } from "../idempotency.ts";
 import { ndjsonType, readMediaType, refuseLargeBody } from "../incoming-body.ts";
 import { lineChunks } from "../ndjson.ts";
+import type { Publication } from "../options.ts";
 import { ReceiptList } from "../receipts.ts";
 import { parsePrefer } from "../request-headers.ts";
 import type { RouteTools } from "./tools.ts";
