@@ -88,12 +88,12 @@ export const settings = {
   jwtKeys: {
     variable: "MILLRACE_JWT_KEYS",
     fallback: "",
-    says: "Where the issuer publishes its public keys: the URL of a JWKS document.",
+    says: "The issuer's public keys: the URL of a JWKS document, or a file with one key.",
   },
   jwtAlgorithms: {
     variable: "MILLRACE_JWT_ALGORITHMS",
     fallback: "ES256,RS256",
-    says: "Signature algorithms that are accepted.",
+    says: "Signature algorithms that are accepted: ES256, RS256, PS256, ES384 or EdDSA.",
   },
   ratePerMinute: {
     variable: "MILLRACE_RATE_PER_MINUTE",
@@ -112,8 +112,18 @@ export const settings = {
   },
   balance: {
     variable: "MILLRACE_BALANCE",
-    fallback: "round-robin",
-    says: "How requests are spread over the gateways: round-robin or least-requests.",
+    fallback: "least-busy",
+    says: "How requests are spread over the gateways: least-busy or round-robin.",
+  },
+  publicUrl: {
+    variable: "MILLRACE_PUBLIC_URL",
+    fallback: "",
+    says: "Under which address clients reach the API; addresses in answers are absolute with it.",
+  },
+  idempotencyKey: {
+    variable: "MILLRACE_IDEMPOTENCY_KEY",
+    fallback: "optional",
+    says: "Whether requests that publish must carry an Idempotency-Key: optional or required.",
   },
   drainMs: {
     variable: "MILLRACE_DRAIN_MS",

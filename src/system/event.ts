@@ -8,6 +8,8 @@ export interface EventOptions<S extends Schema> {
   readonly key: (data: OutputOf<S>) => string;
   /** One line for the API's documents. */
   readonly description?: string;
+  /** Data as people would send it, for the documents and for the first thing to try after a start. */
+  readonly example?: InputOf<S>;
 }
 
 /** A type of event: its name, the schema of its data, and its key. */
@@ -17,6 +19,7 @@ export interface EventDefinition<Type extends string = string, S extends Schema 
   readonly data: S;
   readonly key: (data: OutputOf<S>) => string;
   readonly description: string | undefined;
+  readonly example: InputOf<S> | undefined;
   readonly site: DefinitionSite | undefined;
 }
 
@@ -47,6 +50,7 @@ export function defineEvent<const Type extends string, S extends Schema>(
     data: options?.data,
     key: options?.key,
     description: options?.description,
+    example: options?.example,
     site: definitionSite(defineEvent),
   });
 }

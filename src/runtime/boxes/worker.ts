@@ -1,0 +1,65 @@
+import { rm } from "node:fs/promises";
+import { createCache } from "../../cache/cache.ts";
+import { assert } from "../../lib/errors.ts";
+import { limits } from "../../lib/limits.ts";
+import { systemRandom } from "../../lib/random.ts";
+import { createQueue } from "../../queue/queue.ts";
+import { createWorkerServer } from "../../worker/server.ts";
+import { touchTable } from "../../worker/touch-table.ts";
+import { createWorker } from "../../worker/worker.ts";
+import type { WorkerPlan } from "../topology.ts";
+import type { StartBox } from "./box.ts";
+import { tracingOf } from "./box-tracing.ts";
+
+/** Starts one instance of a worker service, and its door for the gateways. */
+export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
+  const { clock, log, engines } = context;
+  const system = await context.application();
+  const definition = system.workers.find(({ name }) => name === plan.worker);
+  assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
+  const [tracing, queueEngine, database, cacheEngine] = await Promise.all([
+    tracingOf(plan.title, context),
+    engines.queue(),
+    engines.database(plan.worker),
+    engines.cache(),
+  ]);
+  const cache = createCache({
+    engine: cacheEngine,
+    touches: touchTable(database),
+    clock,
+    ttlMs: limits.cacheEntryMs,
+  });
+  const worker = createWorker({
+    system,
+    definition,
+    instance: `${plan.worker} ${plan.instance}`,
+    queue: createQueue(queueEngine, { clock }),
+    database,
+    cache,
+    tracing,
+    clock,
+    random: systemRandom,
+    log,
+    onFatal: context.fail,
+  });
+  let isReady = false;
+  const door = createWorkerServer({
+    link: worker,
+    listen: plan.listen,
+    log,
+    isReady: () => isReady,
+  });
+  await worker.start();
+  // Left by a killed predecessor: the lock of this box says that nobody listens there now.
+  if ("socketPath" in plan.listen) await rm(plan.listen.socketPath, { force: true });
+  await door.start();
+  isReady = true;
+  return {
+    async stop() {
+      isReady = false;
+      await worker.stop();
+      await door.stop();
+      await tracing.stop();
+    },
+  };
+};

@@ -1,0 +1,85 @@
+import type { CacheEngine } from "../cache/engine.ts";
+import type { DatabaseEngine } from "../database/engine.ts";
+import type { Clock } from "../lib/clock.ts";
+import { assert } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
+import type { QueueEngine } from "../queue/engine.ts";
+import type { SpanStore } from "../tracing/span-store.ts";
+import type { Config } from "./config.ts";
+import type { DataFolder } from "./data-folder.ts";
+
+/**
+ * The engines of one process, opened when they are first asked for. The only place that names them:
+ * each is imported when its address asks for it, so that a process loads what it uses.
+ */
+export interface Engines extends AsyncDisposable {
+  /** One for the process, whoever asks. */
+  queue(): Promise<QueueEngine>;
+  /** A connection of its own for each caller. */
+  database(worker: string): Promise<DatabaseEngine>;
+  cache(): Promise<CacheEngine>;
+  /** One for the process, whoever asks. */
+  spans(): Promise<SpanStore>;
+}
+
+export interface EnginesOptions {
+  readonly config: Config;
+  readonly data: DataFolder;
+  readonly clock: Clock;
+  /** Called where an engine broke in such a way that the process must end and begin anew. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export function createEngines(options: EnginesOptions): Engines {
+  const { config, data, clock } = options;
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = async <Engine extends { close(): Promise<void> }>(opening: Promise<Engine>) => {
+    const engine = await opening;
+    opened.push(engine);
+    return engine;
+  };
+  let queue: Promise<QueueEngine> | undefined;
+  let spans: Promise<SpanStore> | undefined;
+  return {
+    queue: () => (queue ??= keep(openQueue(options))),
+    database: (worker) => keep(openDatabase(config, data.database(worker), clock)),
+    cache: () => keep(openCache(config, clock)),
+    spans: () => (spans ??= keep(openSpans(data, clock))),
+    async [Symbol.asyncDispose]() {
+      // The last opened first: nothing is closed under those that use it.
+      for (const engine of opened.splice(0).reverse()) await engine.close();
+    },
+  };
+}
+
+async function openQueue({ config, data, ...others }: EnginesOptions): Promise<QueueEngine> {
+  const { queue, partitions } = config;
+  if (queue === "memory:") {
+    const { openMemoryQueue } = await import("../engines/memory/queue.ts");
+    return openMemoryQueue({ partitions, clock: others.clock });
+  }
+  assert(queue === "sqlite:", `config.ts let the queue ${queue} pass`);
+  const { openSqliteQueue } = await import("../engines/sqlite/queue.ts");
+  return await openSqliteQueue({ ...others, folder: data.queue, partitions });
+}
+
+async function openDatabase(config: Config, file: string, clock: Clock): Promise<DatabaseEngine> {
+  if (config.database === "memory:") {
+    const { openMemoryDatabase } = await import("../engines/memory/database.ts");
+    return await openMemoryDatabase({ clock });
+  }
+  assert(config.database === "sqlite:", `config.ts let the database ${config.database} pass`);
+  const { openSqliteDatabase } = await import("../engines/sqlite/database.ts");
+  return await openSqliteDatabase({ file, clock });
+}
+
+async function openCache(config: Config, clock: Clock): Promise<CacheEngine> {
+  assert(config.cache === "memory:", `config.ts let the cache ${config.cache} pass`);
+  const { createMemoryCache } = await import("../engines/memory/cache.ts");
+  return createMemoryCache({ bytesMax: limits.cacheBytesMax, clock });
+}
+
+async function openSpans(data: DataFolder, clock: Clock): Promise<SpanStore> {
+  const { openSqliteSpanStore } = await import("../engines/sqlite/span-store.ts");
+  return await openSqliteSpanStore({ file: data.traces, clock });
+}

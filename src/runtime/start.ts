@@ -1,0 +1,114 @@
+import { resolve } from "node:path";
+import { assertAuthConfigured } from "../gateway/auth/authenticate.ts";
+import { KeyStore } from "../gateway/auth/key-store.ts";
+import { systemClock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import type { SystemDefinition } from "../system/system.ts";
+import { loadApplication } from "./application.ts";
+import { type Config, type Flags, parseConfig } from "./config.ts";
+import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { lockBoxes } from "./data-lock.ts";
+import { createLog } from "./logging.ts";
+import { keepRetention } from "./retention.ts";
+import { Supervisor } from "./supervisor.ts";
+import { type BoxPlan, lockNames, parseSelection, planTopology } from "./topology.ts";
+
+export interface StartOptions {
+  readonly app: string;
+  readonly flags: Flags;
+  readonly environment: NodeJS.ProcessEnv;
+  /** `--only`. */
+  readonly only: string | undefined;
+}
+
+/** A system under supervision. */
+export interface StartedSystem {
+  readonly system: SystemDefinition;
+  readonly config: Config;
+  readonly data: DataFolder;
+  readonly plans: readonly BoxPlan[];
+  readonly supervisor: Supervisor;
+  readonly log: Log;
+  /** Shown once: the key that was made because there was none. */
+  readonly firstKey: string | undefined;
+  /** Stops everything in order and gives the data folder back. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the boxes of an application; resolves when all are ready.
+ *
+ * @param onSupervised called as soon as there is something to stop: from then on a signal can come
+ * @throws everything that can be wrong with the configuration, the application and the data folder
+ */
+export async function startSystem(
+  options: StartOptions,
+  onSupervised: (supervisor: Supervisor) => void,
+): Promise<StartedSystem> {
+  const { config } = parseConfig(options.flags, options.environment);
+  const selection = parseSelection(options.only);
+  refuseMemory(config);
+  assertAuthConfigured(config.host, { mode: config.auth.includes("open") ? "open" : "required" });
+  const [system, data, log] = await Promise.all([
+    loadApplication(options.app),
+    openDataFolder(config.data),
+    createLog(config, "supervisor"),
+  ]);
+  const plans = planTopology(system, config, data, selection);
+  const locks = await lockBoxes(data, lockNames(plans));
+  const supervisor = new Supervisor({
+    plans,
+    assignment: {
+      app: resolve(options.app),
+      data: data.path,
+      config,
+      workerNames: system.workers.map(({ name }) => name),
+    },
+    clock: systemClock,
+    log,
+  });
+  onSupervised(supervisor);
+  let retention: AsyncDisposable | undefined;
+  const stop = async () => {
+    await retention?.[Symbol.asyncDispose]();
+    await supervisor.stop();
+    await locks[Symbol.asyncDispose]();
+  };
+  try {
+    const firstKey = await makeFirstKey(config, data);
+    await supervisor.start();
+    // Of several supervisors on one folder, the one with the gateways keeps the queue short.
+    const gateway = plans.find((plan) => plan.kind === "gateway");
+    if (gateway !== undefined) {
+      const { workers } = gateway;
+      retention = keepRetention({ config, data, workers, clock: systemClock, log });
+    }
+    return { system, config, data, plans, supervisor, log, firstKey, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What lives in one process's memory cannot be shared by several. */
+function refuseMemory(config: Config): void {
+  for (const name of ["queue", "database"] as const) {
+    if (config[name] !== "memory:") continue;
+    const variable = `MILLRACE_${name.toUpperCase()}`;
+    throw new MillraceError(
+      "MR_CONFIG_INVALID",
+      `${variable} is memory:, which several processes cannot share.`,
+      { remedy: `Leave ${variable} away, or use millrace dev, which runs in one process.` },
+    );
+  }
+}
+
+/** G7: where keys are asked for and none was ever made, nobody could get in. */
+async function makeFirstKey(config: Config, data: DataFolder): Promise<string | undefined> {
+  if (!config.auth.includes("keys")) return undefined;
+  const store = await KeyStore.open({ file: data.keys, clock: systemClock });
+  if (store.list().length > 0) return undefined;
+  const { key } = await store.create({ client: "admin", scopes: ["*"] });
+  return key;
+}

@@ -1,0 +1,177 @@
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../lib/clock.ts";
+import { keepAlive } from "../lib/keep-alive.ts";
+import type { Service } from "../lib/lifecycle.ts";
+import { limits } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import { Child, type ChildState } from "./child.ts";
+import type { Assignment, FromBox } from "./messages.ts";
+import type { BoxPlan } from "./topology.ts";
+
+export interface SupervisorOptions {
+  readonly plans: readonly BoxPlan[];
+  /** What every box is told besides its plan. */
+  readonly assignment: Omit<Assignment, "plan">;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The file that each process runs; the tests put their own there. */
+  readonly module?: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export interface BoxStatus {
+  readonly name: string;
+  readonly kind: BoxPlan["kind"];
+  readonly state: ChildState;
+  readonly pid: number | undefined;
+  readonly restarts: number;
+}
+
+/**
+ * Runs the boxes as processes. All load their code at once; workers and gateways begin at once, the
+ * balancer when the first gateway can answer, so that nobody is let in before. They stop from the
+ * outside in: the balancer first, so that nothing new comes, then the gateways, then the workers.
+ */
+export class Supervisor implements Service {
+  readonly #options: SupervisorOptions;
+  readonly #children: readonly { readonly plan: BoxPlan; readonly child: Child }[];
+  readonly #gatewayChanges = new Map<string, () => void>();
+  #port: number | undefined;
+  #alive: Disposable | undefined;
+  #rolling: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#children = options.plans.map((plan) => ({ plan, child: this.#childFor(plan) }));
+  }
+
+  /** The port that the balancer listens on; undefined where none runs here. */
+  get port(): number | undefined {
+    return this.#port;
+  }
+
+  snapshot(): readonly BoxStatus[] {
+    return this.#children.map(({ plan, child }) => ({
+      name: child.name,
+      kind: plan.kind,
+      state: child.state,
+      pid: child.pid,
+      restarts: child.restarts,
+    }));
+  }
+
+  /**
+   * Resolves when every box is ready.
+   *
+   * @throws the error of the first box that cannot start; all others are stopped again
+   */
+  async start(): Promise<void> {
+    this.#alive = keepAlive();
+    for (const { child } of this.#children) child.launch();
+    const gateways = this.#ofKind("gateway").map((child) => child.start());
+    const workers = this.#ofKind("worker").map((child) => child.start());
+    const balancer = this.#startBalancer(gateways);
+    using _patience = this.#options.clock.after(limits.startTimeoutMs, () => this.#tellUnready());
+    try {
+      await Promise.all([...gateways, ...workers, balancer]);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #startBalancer(gateways: readonly Promise<void>[]): Promise<void> {
+    if (gateways.length > 0) await Promise.any(gateways).catch(() => {});
+    await Promise.all(this.#ofKind("balancer").map((child) => child.start()));
+  }
+
+  /** A long migration is a good reason to wait on, so this is told and not acted on. */
+  #tellUnready(): void {
+    const boxes = this.snapshot().filter(({ state }) => state !== "running");
+    const names = boxes.map(({ name }) => name).join(", ");
+    this.#options.log.warn({ boxes }, `still waiting for ${names}`);
+  }
+
+  /** Renews the gateways one after another; the balancer sends each nothing while it is renewed. */
+  async rollGateways(): Promise<void> {
+    this.#rolling = this.#rolling.then(async () => {
+      for (const gateway of this.#ofKind("gateway")) {
+        if (this.#stopping !== undefined) return;
+        await this.#renewGateway(gateway);
+      }
+    });
+    await this.#rolling;
+  }
+
+  async #renewGateway(gateway: Child): Promise<void> {
+    const { log } = this.#options;
+    await this.#steer(gateway.name, false);
+    await gateway.renew();
+    await this.#steer(gateway.name, true);
+    log.info({ box: gateway.name, pid: gateway.pid }, `${gateway.name} was renewed`);
+  }
+
+  /** Tells the balancer and waits for its answer, or for the time in which one was to be expected. */
+  async #steer(name: string, serving: boolean): Promise<void> {
+    const [balancer] = this.#ofKind("balancer");
+    if (balancer?.state !== "running") return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gatewayChanges.set(`${name} ${serving}`, resolve);
+    balancer.send({ kind: "gateway", name, serving });
+    const drainMs = this.#options.assignment.config.drainMs;
+    await Promise.race([promise, this.#options.clock.sleep(drainMs + limits.killAfterMs)]);
+    this.#gatewayChanges.delete(`${name} ${serving}`);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopInOrder();
+    return this.#stopping;
+  }
+
+  async #stopInOrder(): Promise<void> {
+    for (const kind of ["balancer", "gateway", "worker"] as const) {
+      await Promise.all(this.#ofKind(kind).map((child) => child.stop()));
+    }
+    this.#alive?.[Symbol.dispose]();
+  }
+
+  /** Ends every process at once. Safe: what was accepted is durable. */
+  kill(): void {
+    for (const { child } of this.#children) child.kill();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #ofKind(kind: BoxPlan["kind"]): Child[] {
+    return this.#children.filter(({ plan }) => plan.kind === kind).map(({ child }) => child);
+  }
+
+  #childFor(plan: BoxPlan): Child {
+    const { assignment, clock, log, module = boxModule, environment } = this.#options;
+    return new Child({
+      name: plan.name,
+      module,
+      parameters: [plan.kind, plan.name, String(assignment.config.drainMs)],
+      begin: { kind: "begin", assignment: { ...assignment, plan } },
+      stopMs: assignment.config.drainMs + limits.killAfterMs,
+      clock,
+      log,
+      onMessage: (message) => this.#hear(message),
+      ...(environment === undefined ? {} : { environment }),
+    });
+  }
+
+  #hear(message: FromBox): void {
+    if (message.kind === "ready" && message.port !== undefined) this.#port = message.port;
+    if (message.kind !== "gateway") return;
+    this.#gatewayChanges.get(`${message.name} ${message.serving}`)?.();
+  }
+}
+
+/** Compiled it is .js, in a checkout .ts: the same ending as this file's. */
+const here = fileURLToPath(import.meta.url);
+const boxModule = fileURLToPath(new URL(`./boxes/main${extname(here)}`, import.meta.url));
