@@ -14,6 +14,9 @@ export interface Clock {
   after(ms: number, task: () => void): Disposable;
 }
 
+/** The wall clock, as exactly as the clock can tell. */
+export const preciseNow = (clock: Clock): number => clock.nowMs?.() ?? clock.now();
+
 /**
  * The wall clock in fractions of a millisecond: the monotonic clock counted from a start by the wall
  * clock. Whenever the wall clock was set meanwhile, the start is taken anew, so that the two agree.

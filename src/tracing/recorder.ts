@@ -1,6 +1,6 @@
 import { type Context, ROOT_CONTEXT, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
 import { AlwaysOnSampler, TracerProvider } from "@opentelemetry/sdk-trace";
-import { type Clock, systemClock } from "../lib/clock.ts";
+import { type Clock, preciseNow, systemClock } from "../lib/clock.ts";
 import { type Random, systemRandom } from "../lib/random.ts";
 import { endAttributes, spanKind, startAttributes } from "./conventions.ts";
 import type { Step } from "./hops.ts";
@@ -48,7 +48,7 @@ export function createTracing(options: TracingOptions): RecordingTracing {
     spanProcessors: [buffer],
   });
   const tracer = provider.getTracer("millrace");
-  const nowMs = () => clock.nowMs?.() ?? clock.now();
+  const nowMs = () => preciseNow(clock);
 
   const begin = (traceparent: string | undefined): TraceContext => {
     const given = parseTraceparent(traceparent);

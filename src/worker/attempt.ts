@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { Transaction } from "../database/engine.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, preciseNow } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
@@ -144,11 +144,11 @@ function handlerCache({ trace }: Job, { view, clock }: AttemptScope): HandlerCac
   return {
     touch,
     async get(key, load) {
-      const startMs = clock.now();
+      const startMs = preciseNow(clock);
       try {
         return await view.get(key, load);
       } finally {
-        trace.lookedUp(startMs, clock.now());
+        trace.lookedUp(startMs, preciseNow(clock));
       }
     },
   };

@@ -1,7 +1,7 @@
 import type { WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, preciseNow } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import type { Random } from "../lib/random.ts";
 import type { Batch, QueuedEvent } from "../queue/engine.ts";
@@ -239,7 +239,7 @@ export class Pass {
         await cache.block(blocked);
         return { ledger, advances, posted, swept };
       });
-      const committedAt = clock.now();
+      const committedAt = preciseNow(clock);
       await cache.release(blocked);
       blocked = [];
       await view.settle();
@@ -270,7 +270,7 @@ export class Pass {
       if (trace === undefined) continue;
       trace.committed(committedAt, attempt);
       const keys = view.touched.size;
-      if (keys > 0) trace.refreshed(committedAt, clock.now(), keys);
+      if (keys > 0) trace.refreshed(committedAt, preciseNow(clock), keys);
     }
   }
 
@@ -279,7 +279,7 @@ export class Pass {
     const handler = this.#handlerOf(queued);
     if (handler === undefined)
       throw new Error(`assertion failed: no handler of ${queued.event.type}`);
-    const trace = EventTrace.of(tracing, worker, queued, clock.now());
+    const trace = EventTrace.of(tracing, worker, queued, preciseNow(clock));
     return { queued, handler, attempt: attemptNumber, trace };
   }
 

@@ -71,7 +71,7 @@ export class Bench implements AsyncDisposable {
   private constructor(folder: string, engine: QueueEngine) {
     this.#folder = folder;
     this.engine = engine;
-    this.queue = createQueue(engine);
+    this.queue = createQueue(engine, { clock: systemClock });
   }
 
   static async open(): Promise<Bench> {

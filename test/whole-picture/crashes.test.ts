@@ -1,0 +1,78 @@
+/**
+ * Processes are killed under load with `kill -9`. No request fails, nothing accepted is lost, no
+ * effect happens twice, no key gets out of order; and the requests are spread evenly.
+ */
+
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it, vi } from "vitest";
+import { Picture, waitOptions } from "./picture.ts";
+
+interface Accepted {
+  readonly id: string;
+  readonly author: string;
+  readonly n: number;
+}
+
+/** Publishes one after another per author; every request must be accepted. */
+async function publishUntil(url: string, author: string, isOver: () => boolean) {
+  const accepted: Accepted[] = [];
+  const failed: string[] = [];
+  for (let n = 1; !isOver(); n++) {
+    const answer = await fetch(`${url}/events/post.published`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ author, text: `post ${n} for @reader` }),
+    }).catch((error: Error) => error);
+    if (answer instanceof Error) failed.push(`${author} ${n}: ${answer.message}`);
+    else if (answer.status !== 202) failed.push(`${author} ${n}: ${await answer.text()}`);
+    else accepted.push({ id: ((await answer.json()) as { id: string }).id, author, n });
+  }
+  return { accepted, failed };
+}
+
+it("loses nothing and repeats nothing while gateways and workers are killed", async () => {
+  await using picture = await Picture.start("examples/social/app.ts", ["--workers", "timelines=2"]);
+  let isOver = false;
+  const authors = Array.from({ length: 8 }, (_, index) => `author-${index}`);
+  const load = authors.map((author) => publishUntil(picture.url, author, () => isOver));
+  for (const box of [
+    "gateway-1",
+    "worker-timelines-1",
+    "gateway-2",
+    "worker-notifications-1",
+    "worker-timelines-2",
+    "gateway-1",
+  ]) {
+    await picture.kill(box);
+  }
+  isOver = true;
+  const results = await Promise.all(load);
+  expect(results.flatMap(({ failed }) => failed).slice(0, 5)).toEqual([]);
+  const accepted = results.flatMap((result) => result.accepted);
+  expect(accepted.length).toBeGreaterThan(100);
+
+  const posts = await effects(picture, "timelines", "posts", accepted.length);
+  expect(posts.map(({ id }) => id).toSorted()).toEqual(accepted.map(({ id }) => id).toSorted());
+  for (const author of authors) {
+    const sent = accepted.filter((event) => event.author === author).map(({ id }) => id);
+    expect(posts.filter((post) => post.author === author).map(({ id }) => id)).toEqual(sent);
+  }
+  const notified = await effects(picture, "notifications", "notifications", accepted.length);
+  expect(notified).toHaveLength(accepted.length);
+  expect(await picture.stop()).toBe(0);
+});
+
+/** The rows of a worker's table in the order of their writing, once there are enough. */
+async function effects(picture: Picture, worker: string, table: string, count: number) {
+  const file = join(picture.data, "workers", worker, "database.db");
+  return await vi.waitFor(() => {
+    using database = new DatabaseSync(file, { readOnly: true });
+    const rows = database.prepare(`select * from ${table} order by rowid`).all() as {
+      id: string;
+      author?: string;
+    }[];
+    expect(rows.length).toBeGreaterThanOrEqual(count);
+    return rows;
+  }, waitOptions);
+}

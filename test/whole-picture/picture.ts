@@ -1,0 +1,135 @@
+/** The whole picture as real processes: `millrace start` of an example, on a free port and a new data folder. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { get } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { vi } from "vitest";
+
+const root = resolve(import.meta.dirname, "../..");
+const millrace = join(root, "bin/millrace.mjs");
+
+export interface Box {
+  readonly name: string;
+  readonly pid: number;
+}
+
+export class Picture implements AsyncDisposable {
+  readonly url: string;
+  readonly data: string;
+  readonly #process: ChildProcess;
+  #output = "";
+
+  private constructor(process: ChildProcess, url: string, data: string) {
+    this.#process = process;
+    this.url = url;
+    this.data = data;
+    process.stdout?.on("data", (chunk) => {
+      this.#output += chunk;
+    });
+    process.stderr?.on("data", (chunk) => {
+      this.#output += chunk;
+    });
+  }
+
+  static async start(app = "examples/social/app.ts", options: readonly string[] = []) {
+    const data = await mkdtemp(join(tmpdir(), "mr-"));
+    const port = await freePort();
+    const child = spawn(
+      process.execPath,
+      [millrace, "start", join(root, app), "--port", String(port), "--data", data, ...options],
+      { stdio: ["ignore", "pipe", "pipe"], cwd: data },
+    );
+    const picture = new Picture(child, `http://127.0.0.1:${port}`, data);
+    await picture.#untilReady();
+    return picture;
+  }
+
+  /** What the command printed so far, both streams. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** The running boxes, by their names: `balancer`, `gateway-1`, `worker-timelines-1`. */
+  async boxes(): Promise<Box[]> {
+    const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,ppid=,args="]);
+    return stdout.split("\n").flatMap((line) => {
+      const [pid, ppid, ...args] = line.trim().split(/\s+/);
+      if (Number(ppid) !== this.#process.pid) return [];
+      const name = args.find((arg) => /^(balancer|gateway-\d+|worker-.+-\d+)$/.test(arg));
+      const last = args.findLast((arg) => arg === name) ?? name;
+      return last === undefined ? [] : [{ name: last, pid: Number(pid) }];
+    });
+  }
+
+  /** Kills a box with `kill -9`, and waits until its successor is ready. */
+  async kill(name: string): Promise<void> {
+    const box = (await this.boxes()).find((candidate) => candidate.name === name);
+    if (box === undefined) throw new Error(`${name} is not running:\n${this.#output}`);
+    process.kill(box.pid, "SIGKILL");
+    await vi.waitFor(async () => {
+      const again = (await this.boxes()).find((candidate) => candidate.name === name);
+      if (again === undefined || again.pid === box.pid) throw new Error(`${name} is not back`);
+      await this.#isReady(name);
+    }, waitOptions);
+  }
+
+  async #isReady(name: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    get({ socketPath: join(this.data, "run", `${name}.sock`), path: "/readyz" }, (answer) => {
+      answer.resume();
+      if (answer.statusCode === 200) resolve();
+      else reject(new Error(`${name} answers ${answer.statusCode}`));
+    }).once("error", reject);
+    await promise;
+  }
+
+  /** Runs the command line against this system. */
+  async command(...args: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, [millrace, ...args], {
+      cwd: this.data,
+      env: { ...process.env, MILLRACE_DATA: this.data, MILLRACE_URL: this.url },
+      maxBuffer: 64 * 1_048_576,
+    });
+    return stdout;
+  }
+
+  async stop(): Promise<number | null> {
+    if (this.#process.exitCode !== null) return this.#process.exitCode;
+    const exited = once(this.#process, "exit");
+    this.#process.kill("SIGTERM");
+    const [code] = await exited;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await rm(this.data, { recursive: true, force: true });
+  }
+
+  async #untilReady(): Promise<void> {
+    await vi.waitFor(async () => {
+      if (this.#process.exitCode !== null) throw new Error(`it ended:\n${this.#output}`);
+      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      if (answer?.status !== 200) throw new Error(`not ready yet:\n${this.#output}`);
+      await answer.body?.cancel();
+    }, waitOptions);
+  }
+}
+
+export const waitOptions = { timeout: 30_000, interval: 50 };
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}

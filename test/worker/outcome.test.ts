@@ -1,0 +1,53 @@
+/** What a failed attempt means: the decision is total, its delays are bounded, its fingerprint stable. */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { MillraceError } from "../../src/lib/errors.ts";
+import { decide, failureOf, fingerprintOf, isDependencyFailure } from "../../src/worker/outcome.ts";
+
+const policy = { attempts: 8, backoffBaseMs: 200, backoffMaxMs: 300_000 };
+
+it("retries with growing, bounded, jittered delays, and gives up after the last attempt", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 20 }),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (attempts, fraction) => {
+        const random = { fraction: () => fraction, bytes: () => Buffer.alloc(0) };
+        const outcome = decide(new Error("no"), attempts, policy, 1_000, random);
+        if (attempts >= policy.attempts) {
+          expect(outcome).toMatchObject({ kind: "dead", attempts });
+          return;
+        }
+        expect(outcome).toMatchObject({ kind: "retry", attempts });
+        if (outcome.kind !== "retry") return;
+        const delay = outcome.at - 1_000;
+        expect(delay).toBeGreaterThanOrEqual(policy.backoffBaseMs / 2);
+        const most = policy.backoffBaseMs / 2 + policy.backoffBaseMs * 2 ** (attempts - 1) + 1;
+        expect(delay).toBeLessThanOrEqual(Math.min(most, policy.backoffMaxMs + 101));
+      },
+    ),
+  );
+});
+
+it("groups errors that are the same mistake, and tells others apart", () => {
+  const at = (message: string, frame: string) => {
+    const error = new Error(message);
+    error.stack = `Error: ${message}\n    at ${frame}`;
+    return failureOf(error);
+  };
+  const print = (failure: ReturnType<typeof failureOf>) => fingerprintOf("thing.counted", failure);
+  const one = print(at("no row 17", "store (app.ts:10:3)"));
+  expect(print(at("no row 23", "store (app.ts:12:9)"))).toBe(one);
+  expect(print(at("no column 17", "store (app.ts:10:3)"))).not.toBe(one);
+  expect(print(at("no row 17", "load (app.ts:10:3)"))).not.toBe(one);
+});
+
+it("finds a broken dependency behind an error, however deep, and nowhere else", () => {
+  const gone = new MillraceError("MR_DATABASE_UNAVAILABLE", "gone");
+  expect(isDependencyFailure(gone)).toBe(true);
+  expect(
+    isDependencyFailure(new Error("wrapped", { cause: new Error("b", { cause: gone }) })),
+  ).toBe(true);
+  expect(isDependencyFailure(new MillraceError("MR_DATA_INVALID", "bad"))).toBe(false);
+  expect(isDependencyFailure("a string")).toBe(false);
+});
