@@ -1,7 +1,10 @@
 import type { Clock } from "../lib/clock.ts";
 import { isMillraceError } from "../lib/errors.ts";
-import type { CacheEngine, Lookup } from "./engine.ts";
+import type { CacheEngine, Fence, Lookup } from "./engine.ts";
 import { Follower } from "./follower.ts";
+import { Releases } from "./releases.ts";
+import { type Flight, SingleFlight } from "./single-flight.ts";
+import { checkKey, textOf } from "./text.ts";
 import type { TouchLog } from "./touch-log.ts";
 import { TransactionView } from "./transaction-view.ts";
 
@@ -21,11 +24,18 @@ export interface ReadOptions {
 /** Where an answer came from: the cache, the database, or another caller's load of the same key. */
 export type ReadSource = "hit" | "miss" | "joined";
 
+/** How often each happened since the start. */
+export type CacheCounts = Readonly<Record<ReadSource | "fillsRefused", number>>;
+
 /** A worker's cache, as its queries and its handlers use it. What is cached must survive JSON. */
 export interface WorkerCache {
   /**
    * The value of a key, loaded and kept where it is missing. Concurrent misses load once; but nobody
    * joins a load that began before a commit that touched the key. Every caller gets a copy.
+   *
+   * Errors of `load` are thrown and not kept. Without the cache, the database is read instead.
+   *
+   * @throws MR_DATABASE_UNAVAILABLE where nobody can tell whether what is cached is still true
    */
   read<Value>(
     key: string,
@@ -40,10 +50,16 @@ export interface WorkerCache {
   ): Promise<{ readonly text: string; readonly source: ReadSource }>;
   /** The cache as the handlers of one transaction see it. */
   transactionView(): TransactionView;
-  /** Before a commit that touches these keys; each call is followed by one of `release`. */
+  /**
+   * Before a commit that touches these keys; each call is followed by one of `release`, also where
+   * it failed.
+   *
+   * @throws MR_CACHE_UNAVAILABLE: the commit must wait, or others would go on serving what it replaces
+   */
   block(keys: readonly string[]): Promise<void>;
-  /** After that commit, or its rollback. */
+  /** After that commit, or its rollback. Does not fail. */
   release(keys: readonly string[]): Promise<void>;
+  readonly counts: CacheCounts;
   close(): Promise<void>;
 }
 
@@ -51,26 +67,21 @@ export function createCache(options: CacheOptions): WorkerCache {
   return new FencedCache(options);
 }
 
-/** A load under way that others may join. */
-interface Flight {
-  readonly fence: Lookup["fence"];
-  readonly text: Promise<string>;
-}
-
 class FencedCache implements WorkerCache {
+  readonly counts = { hit: 0, miss: 0, joined: 0, fillsRefused: 0 };
   readonly #engine: CacheEngine;
   readonly #ttlMs: number;
   readonly #follower: Follower | undefined;
-  readonly #flights = new Map<string, Flight>();
-  /** Keys between their block and their release, counted. */
-  readonly #blocked = new Map<string, number>();
+  readonly #flights = new SingleFlight();
+  readonly #releases: Releases;
 
-  constructor({ engine, touches, ttlMs }: CacheOptions) {
+  constructor({ engine, touches, clock, ttlMs }: CacheOptions) {
     this.#engine = engine;
     this.#ttlMs = ttlMs;
+    this.#releases = new Releases(engine, clock);
     const isFollowing = touches !== undefined && !engine.shared;
     this.#follower = isFollowing
-      ? new Follower(touches, engine, (keys) => this.#land(keys))
+      ? new Follower(touches, engine, (keys) => this.#flights.land(keys))
       : undefined;
   }
 
@@ -80,14 +91,17 @@ class FencedCache implements WorkerCache {
   }
 
   async readText(key: string, load: () => Promise<unknown>, { ttlMs }: ReadOptions = {}) {
+    checkKey(key);
     const lookup = await this.#lookUp(key);
-    if (lookup?.value !== undefined) return { text: lookup.value, source: "hit" as const };
-    const flight = this.#flights.get(key);
-    if (flight !== undefined && lookup !== undefined && this.#mayJoin(flight, lookup)) {
-      return { text: await flight.text, source: "joined" as const };
+    if (lookup?.value !== undefined) return this.#counted(lookup.value, "hit");
+    const flight = this.#miss(key, textOf(load), lookup?.fence, ttlMs ?? this.#ttlMs);
+    try {
+      return this.#counted(await flight.text, flight.isJoined ? "joined" : "miss");
+    } catch (error) {
+      if (!flight.isJoined) throw error;
     }
-    const text = this.#load(key, load, lookup, ttlMs ?? this.#ttlMs);
-    return { text: await text, source: "miss" as const };
+    // The load was another caller's, who may have gone away in the middle of it.
+    return this.#counted(await this.#flights.inTurn(key, textOf(load)).text, "miss");
   }
 
   transactionView(): TransactionView {
@@ -98,25 +112,18 @@ class FencedCache implements WorkerCache {
   }
 
   async block(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
-    for (const key of keys) this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + 1);
-    this.#land(keys);
-    await this.#engine.block(keys);
+    if (keys.length > 0) await this.#engine.block(keys);
   }
 
   async release(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    await this.#engine.release(keys);
-    this.#land(keys);
-    for (const key of keys) {
-      const left = (this.#blocked.get(key) ?? 1) - 1;
-      if (left === 0) this.#blocked.delete(key);
-      else this.#blocked.set(key, left);
-    }
+    // Before the release, so that nobody with a fence from after the commit finds them.
+    this.#flights.land(keys);
+    await this.#releases.release(keys);
   }
 
   async close(): Promise<void> {
-    this.#flights.clear();
+    await this.#releases.stop();
     await this.#engine.close();
   }
 
@@ -131,47 +138,26 @@ class FencedCache implements WorkerCache {
     }
   }
 
-  /**
-   * A load may be joined while its key is untouched. Between block and release nobody can tell on
-   * which side of the commit a load has read, so nobody joins. What other processes touch in a shared
-   * store shows in the fence.
-   */
-  #mayJoin(flight: Flight, lookup: Lookup): boolean {
-    return !this.#engine.shared || flight.fence === lookup.fence;
-  }
-
-  async #load(
-    key: string,
-    load: () => Promise<unknown>,
-    lookup: Lookup | undefined,
-    ttlMs: number,
-  ): Promise<string> {
-    const loading = load().then((value) => JSON.stringify(value) ?? "null");
-    if (lookup === undefined) return await loading;
-    const flight = { fence: lookup.fence, text: loading };
-    if (!this.#blocked.has(key)) this.#flights.set(key, flight);
-    try {
-      const text = await loading;
-      await this.#fill(key, text, lookup.fence, ttlMs);
+  #miss(key: string, load: () => Promise<string>, fence: Fence | undefined, ttlMs: number): Flight {
+    if (fence === undefined) return this.#flights.inTurn(key, load);
+    return this.#flights.share(key, fence, this.#engine.shared, async () => {
+      const text = await load();
+      await this.#fill(key, text, fence, ttlMs);
       return text;
-    } finally {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    }
+    });
   }
 
   /** Stores what was loaded, unless its key was touched since the fence. */
-  async #fill(key: string, text: string, fence: Lookup["fence"], ttlMs: number): Promise<void> {
-    await this.#follower?.catchUp();
+  async #fill(key: string, text: string, fence: Fence, ttlMs: number): Promise<void> {
     try {
-      await this.#engine.fill(key, text, fence, ttlMs);
+      if (!(await this.#engine.fill(key, text, fence, ttlMs))) this.counts.fillsRefused += 1;
     } catch (thrown) {
       if (!isMillraceError(thrown, "MR_CACHE_UNAVAILABLE")) throw thrown;
     }
   }
 
-  /** Loads of touched keys end for those who wait, but nobody joins them any more. */
-  #land(keys: readonly string[] | "all"): void {
-    if (keys === "all") this.#flights.clear();
-    else for (const key of keys) this.#flights.delete(key);
+  #counted(text: string, source: ReadSource) {
+    this.counts[source] += 1;
+    return { text, source };
   }
 }

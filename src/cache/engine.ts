@@ -4,6 +4,8 @@
  *
  * The promise that the fence carries: a fill whose value was read before a commit cannot overwrite
  * what came after it. `millrace/conformance` holds the suite that every engine passes.
+ *
+ * Every method of an engine that others can take away throws MR_CACHE_UNAVAILABLE while it is gone.
  */
 export interface CacheEngine {
   /**
@@ -24,10 +26,13 @@ export interface CacheEngine {
   /** Before a commit: drops the keys' values and refuses fills until they are released. Counted. */
   block(keys: readonly string[]): Promise<void>;
 
-  /** After the commit (or the rollback): fills with a fence from before are refused, later ones are not. */
+  /**
+   * After the commit (or the rollback): values are dropped, fills with a fence from before are
+   * refused, later ones are not, once as many releases came as blocks. One more does no harm.
+   */
   release(keys: readonly string[]): Promise<void>;
 
-  /** Drops everything, and refuses every fill whose fence is from before. */
+  /** Drops everything, and refuses every fill whose fence is from before. What is blocked stays so. */
   clear(): Promise<void>;
 
   /** Idempotent. */
@@ -36,7 +41,12 @@ export interface CacheEngine {
 
 export interface Lookup {
   readonly value: string | undefined;
-  readonly fence: Fence;
+  /**
+   * Undefined while the key is blocked: nothing can be filled, and a load that begins now may read
+   * either side of a commit. Where the store is shared, equal fences of a key mean that nobody has
+   * blocked or released it in between.
+   */
+  readonly fence: Fence | undefined;
 }
 
 /** Opaque to everyone but the engine that made it. */

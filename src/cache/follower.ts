@@ -2,13 +2,17 @@ import type { CacheEngine } from "./engine.ts";
 import type { TouchLog } from "./touch-log.ts";
 
 /**
- * Keeps a cache in the memory of one process in step with the commits of all processes: it reads the
- * log of touches, and what was touched is dropped before anybody reads on.
+ * Keeps a cache in the memory of one process in step with the commits of all processes: before each
+ * look-up it reads the log of touches, and what was touched is dropped before anybody reads on.
+ *
+ * A fill needs no such look: one that stores what a commit has replaced meanwhile is refused if the
+ * log was read since, and else its value is dropped when the next look-up reads the log.
  */
 export class Follower {
   readonly #touches: TouchLog;
   readonly #engine: CacheEngine;
   readonly #onTouched: (keys: readonly string[] | "all") => void;
+  /** Up to where the log is known; undefined until it was looked at for the first time. */
   #last: number | undefined;
   #seenCount: number | undefined;
   #running: Promise<void> | undefined;
@@ -24,30 +28,33 @@ export class Follower {
     this.#onTouched = onTouched;
   }
 
-  /** Resolves once everything that was committed before this call is known to the cache. */
+  /**
+   * Resolves once everything that was committed before this call is known to the cache; undefined
+   * where it is already. Callers share a reading of the log that begins after all of them came, since
+   * one under way may have begun before a commit that they must see.
+   */
   catchUp(): Promise<void> | undefined {
     const count = this.#touches.changeCount?.();
     if (count !== undefined && count === this.#seenCount) return undefined;
-    if (this.#running === undefined) return this.#begin();
-    // What runs may have begun before the commit that this caller must see.
-    this.#next ??= this.#running.then(() => this.#begin());
+    this.#next ??= this.#readAfter(this.#running);
     return this.#next;
   }
 
-  #begin(): Promise<void> {
+  async #readAfter(running: Promise<void> | undefined): Promise<void> {
+    // Its failure is told to those who waited for it.
+    await running?.catch(() => {});
     this.#next = undefined;
-    const run = this.#read().finally(() => {
-      if (this.#running === run) this.#running = undefined;
-    });
-    this.#running = run;
-    return run;
+    this.#running = this.#read();
+    await this.#running;
   }
 
   async #read(): Promise<void> {
+    // Asked first: a commit that comes while the log is read shows itself as another change.
     const count = this.#touches.changeCount?.();
     if (this.#last === undefined) {
-      this.#last = await this.#touches.last();
+      const last = await this.#touches.last();
       await this.#dropAll();
+      this.#last = last;
     } else {
       const { keys, last, gap } = await this.#touches.since(this.#last);
       if (gap) await this.#dropAll();
@@ -57,6 +64,7 @@ export class Follower {
     this.#seenCount = count;
   }
 
+  /** Blocked and released, so that what a transaction of this process has blocked stays blocked. */
   async #drop(keys: readonly string[]): Promise<void> {
     this.#onTouched(keys);
     await this.#engine.block(keys);

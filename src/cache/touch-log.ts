@@ -1,6 +1,7 @@
 /**
  * The keys that commits have touched, in order, as they stand in the worker's database. It commits
- * with the effects, so whoever reads it after a commit knows what that commit made stale.
+ * with the effects, so whoever reads it after a commit knows what that commit made stale. Numbers
+ * must become visible in their order: a later one seen before an earlier one would hide it.
  */
 export interface TouchLog {
   /** Another number whenever another commit may have happened; cheap. Absent: ask `since` each time. */

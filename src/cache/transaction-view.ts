@@ -1,4 +1,7 @@
+import { assert } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
 import type { Fence, Lookup } from "./engine.ts";
+import { checkKey, textOf } from "./text.ts";
 
 export interface ViewParts {
   readonly lookUp: (key: string) => Promise<Lookup | undefined>;
@@ -14,6 +17,8 @@ interface Entry {
   readonly fence: Fence | undefined;
 }
 
+const touched: Entry = { isTouched: true, text: undefined, fence: undefined };
+
 /** A point to roll back to; the number of changes so far. */
 export type Mark = number;
 
@@ -26,6 +31,8 @@ export class TransactionView {
   readonly #entries = new Map<string, Entry>();
   /** What each change replaced, so that a savepoint's changes can be taken back. */
   readonly #journal: { readonly key: string; readonly before: Entry | undefined }[] = [];
+  /** Look-ups under way, by key; replaced at each rollback, which they do not outlive. */
+  #lookingUp = new Map<string, Promise<string>>();
 
   constructor(parts: ViewParts) {
     this.#parts = parts;
@@ -38,27 +45,29 @@ export class TransactionView {
     return keys;
   }
 
+  /** A value as it survives JSON, each caller's own. See `HandlerCache.get`. */
   async get<Value>(key: string, load: () => Promise<Value>): Promise<Value> {
     const known = this.#entries.get(key);
-    if (known?.isTouched) return await load();
+    if (known?.isTouched) return JSON.parse(await textOf(load)());
     if (known?.text !== undefined) return JSON.parse(known.text);
-    const lookup = await this.#parts.lookUp(key);
-    if (lookup?.value !== undefined) {
-      this.#set(key, { isTouched: false, text: lookup.value, fence: undefined });
-      return JSON.parse(lookup.value);
+    let text = this.#lookingUp.get(key);
+    if (text === undefined) {
+      checkKey(key);
+      text = this.#lookUp(key, load);
+      this.#lookingUp.set(key, text);
     }
-    const text = JSON.stringify(await load()) ?? "null";
-    // The loader itself may have touched the key.
-    if (this.#entries.get(key)?.isTouched !== true) {
-      this.#set(key, { isTouched: false, text, fence: lookup?.fence });
-    }
-    return JSON.parse(text);
+    return JSON.parse(await text);
   }
 
   touch(keys: readonly string[]): void {
+    assert(
+      keys.length <= limits.keysTouchedPerEventMax,
+      `an event touches at most ${limits.keysTouchedPerEventMax} keys`,
+    );
     for (const key of keys) {
       if (this.#entries.get(key)?.isTouched) continue;
-      this.#set(key, { isTouched: true, text: undefined, fence: undefined });
+      checkKey(key);
+      this.#set(key, touched);
     }
   }
 
@@ -68,6 +77,7 @@ export class TransactionView {
 
   /** Forgets what came after the mark: its savepoint was rolled back. */
   rollbackTo(mark: Mark): void {
+    this.#lookingUp = new Map();
     while (this.#journal.length > mark) {
       const change = this.#journal.pop();
       if (change === undefined) return;
@@ -76,10 +86,27 @@ export class TransactionView {
     }
   }
 
-  /** After the commit: caches what was loaded inside the transaction. */
+  /** After the commit, and the release of what it touched: caches what was loaded on the way. */
   async settle(): Promise<void> {
     for (const [key, { text, fence }] of this.#entries) {
       if (text !== undefined && fence !== undefined) await this.#parts.fill(key, text, fence);
+    }
+  }
+
+  async #lookUp(key: string, load: () => Promise<unknown>): Promise<string> {
+    const mine = this.#lookingUp;
+    try {
+      const lookup = await this.#parts.lookUp(key);
+      const text = lookup?.value ?? (await textOf(load)());
+      // What was read in a savepoint that has been rolled back since may never have been true, and
+      // what was touched meanwhile is not known any more.
+      if (mine === this.#lookingUp && !this.#entries.get(key)?.isTouched) {
+        const fence = lookup?.value === undefined ? lookup?.fence : undefined;
+        this.#set(key, { isTouched: false, text, fence });
+      }
+      return text;
+    } finally {
+      mine.delete(key);
     }
   }
 

@@ -1,4 +1,10 @@
 export {
+  type CacheFeatures,
+  type CachePlace,
+  type CacheSubject,
+  cacheConformance,
+} from "./cache.ts";
+export {
   type QueueFeatures,
   type QueuePlace,
   type QueueSubject,

@@ -174,6 +174,10 @@ export const limits = {
   /** Touched keys that a memory cache remembers, to refuse fills from before. */
   tombstonesMax: 100_000,
   keysTouchedPerEventMax: 10_000,
+  /** Keys stand in the log of touches and, as tombstones, in memory. */
+  cacheKeyLengthMax: 1_024,
+  /** While a shared cache is gone, keys stay blocked; how often their release is tried again. */
+  releaseRetryMs: 500,
 
   // Tracing: a trace is decided once, where a request enters.
   tracesPerSecondMax: 20,

@@ -34,21 +34,24 @@ class MemoryCache implements CacheEngine {
     this.#values = new LRUCache<string, string>({
       maxSize: bytesMax,
       sizeCalculation: (value, key) => (key.length + value.length) * 2 + 1,
-      perf: { now: () => clock.monotonic() },
+      // Never 0, which the library takes for "has no time of its own".
+      perf: { now: () => clock.monotonic() + 1 },
       // Every look-up asks the clock: a value never outlives its time, not even by a millisecond.
       ttlResolution: 0,
     });
   }
 
   async get(key: string) {
-    return { value: this.#values.get(key), fence: this.#tick };
+    const fence = this.#blocked.has(key) ? undefined : this.#tick;
+    return { value: this.#values.get(key), fence };
   }
 
   async fill(key: string, value: string, fence: Fence, ttlMs: number): Promise<boolean> {
     const touchedAt = this.#touched.get(key) ?? this.#floor;
-    if (this.#blocked.has(key) || Number(fence) < touchedAt) return false;
-    this.#values.set(key, value, { ttl: Math.max(1, ttlMs) });
-    return true;
+    if (this.#blocked.has(key) || Number(fence) < touchedAt || ttlMs <= 0) return false;
+    this.#values.set(key, value, { ttl: ttlMs });
+    // One that is larger than the whole cache is not kept.
+    return this.#values.has(key);
   }
 
   async block(keys: readonly string[]): Promise<void> {
