@@ -1,0 +1,78 @@
+import { importsOf, packageOf } from "./imports.ts";
+import type { Findings, Source } from "./source.ts";
+
+/** Where in `src/` each technology may be named, by the beginnings of paths. */
+export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
+  "@fastify/static": ["gateway/", "dashboard/"],
+  "@fastify/swagger": ["gateway/"],
+  "@fastify/swagger-ui": ["gateway/"],
+  "@fastify/under-pressure": ["gateway/"],
+  "@opentelemetry/api": ["tracing/"],
+  "@opentelemetry/sdk-trace": ["tracing/"],
+  "@standard-schema/spec": ["system/"],
+  chokidar: ["runtime/"],
+  "cli-table3": ["cli/"],
+  "close-with-grace": ["runtime/"],
+  commander: ["cli/"],
+  fastify: ["gateway/", "dashboard/", "runtime/"],
+  jose: ["gateway/auth/"],
+  // The SQL builder is a part of what handlers see, so its types are the public face's, too.
+  kysely: ["system/", "database/", "worker/", "engines/sqlite/", "engines/postgres/"],
+  "lru-cache": ["engines/memory/"],
+  pino: ["runtime/"],
+  "pino-pretty": ["runtime/"],
+  "prom-client": ["tracing/"],
+  "rate-limiter-flexible": ["gateway/"],
+  "structured-headers": ["gateway/", "lib/"],
+  // Wherever one box asks another over HTTP.
+  undici: ["balancer/", "gateway/auth/", "worker/", "dashboard/", "runtime/", "cli/"],
+  zod: ["runtime/", "gateway/auth/"],
+  "node:sqlite": ["engines/sqlite/sqlite.ts"],
+};
+
+/** Packages that the code names otherwise than by an import: pino loads its printer by name. */
+const namedInText: Readonly<Record<string, RegExp>> = { "pino-pretty": /["']pino-pretty["']/ };
+
+export interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/** What is installed for everybody is used; and what is used is installed, in exactly one version. */
+export function dependencyFaults(sources: readonly Source[], manifest: Manifest): Findings {
+  const inSource = sources.filter(({ path }) => path.startsWith("src/"));
+  const used = new Set(
+    inSource
+      .flatMap(importsOf)
+      .filter(({ isRelative }) => !isRelative)
+      .map(({ to }) => packageOf(to)),
+  );
+  for (const [name, pattern] of Object.entries(namedInText)) {
+    if (inSource.some(({ text }) => pattern.test(text))) used.add(name);
+  }
+  const declared = manifest.dependencies ?? {};
+  const versions = Object.entries({ ...declared, ...manifest.devDependencies });
+  return [
+    ...Object.keys(declared)
+      .filter((name) => !used.has(name))
+      .map((name) => `package.json: nothing in src/ uses ${name}`),
+    ...[...used]
+      .filter((name) => !name.startsWith("node:") && declared[name] === undefined)
+      .map((name) => `package.json: src/ uses ${name}, which is not in dependencies`),
+    ...versions
+      .filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))
+      .map(([name, version]) => `package.json: ${name} is ${version}, not one exact version`),
+  ];
+}
+
+export interface Lockfile {
+  readonly packages: Readonly<
+    Record<string, { readonly dev?: boolean; readonly hasInstallScript?: boolean }>
+  >;
+}
+
+/** Nobody who installs Millrace runs a stranger's script. */
+export const installScripts = ({ packages }: Lockfile): Findings =>
+  Object.entries(packages)
+    .filter(([path, { dev, hasInstallScript }]) => path !== "" && hasInstallScript && !dev)
+    .map(([path]) => `package-lock.json: ${path} has an install script`);
