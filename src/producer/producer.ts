@@ -1,17 +1,13 @@
 import type { Clock } from "../lib/clock.ts";
-import { asError, MillraceError } from "../lib/errors.ts";
+import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { Receipt } from "../queue/engine.ts";
 import type { Publication, Queue } from "../queue/queue.ts";
-import {
-  formatTraceparent,
-  type Hop,
-  type TraceContext,
-  type Tracing,
-} from "../tracing/tracing.ts";
+import type { TraceContext, Tracing } from "../tracing/tracing.ts";
+import { type EventHops, traceEvents } from "./event-hops.ts";
 
 export interface ProducerOptions {
-  readonly queue: Queue;
+  readonly queue: Pick<Queue, "append">;
   readonly clock: Clock;
   readonly tracing: Tracing;
 }
@@ -28,23 +24,32 @@ export interface Producer {
   publish(publications: readonly Publication[], context: TraceContext): Promise<Receipt[]>;
   /** Events that wait or are under way. */
   readonly waiting: number;
-  /** Takes nothing more, and waits for what was taken. Idempotent. */
+  /** Takes nothing more, and waits until every call has its answer. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** One call of `publish`, waiting for its turn. */
-interface Waiting {
+/**
+ * One call of `publish`:
+ *
+ *   waiting ──turn comes──▶ handed over ──append settles──▶ answered: receipts, or the queue's error
+ *      └──time is up──▶ answered: nothing      └──time is up──▶ answered: result unknown
+ *                       was accepted
+ */
+interface Call {
   readonly publications: readonly Publication[];
   readonly bytes: number;
-  readonly since: number;
-  readonly sends: readonly Hop[];
+  /** By the monotonic clock. */
+  readonly sinceMs: number;
+  readonly hops: EventHops;
   readonly resolve: (receipts: Receipt[]) => void;
   readonly reject: (error: Error) => void;
+  answered: boolean;
 }
 
 /**
  * Puts events on the queue. While one append is under way, what comes waits and goes together in the
- * next one: all of them share its fsync (group commit), so that the rate grows with the load.
+ * next one: all of them share its fsync (group commit), so that the rate grows with the load. There
+ * is never more than one append at a time, which keeps the order of what was published.
  */
 export function createProducer(options: ProducerOptions): Producer {
   return new GroupCommit(options);
@@ -52,11 +57,16 @@ export function createProducer(options: ProducerOptions): Producer {
 
 class GroupCommit implements Producer {
   readonly #options: ProducerOptions;
-  #line: Waiting[] = [];
+  /** Calls whose turn has not come, oldest first. */
+  #line: Call[] = [];
+  /** The calls of the append under way; some may have been answered for want of time. */
+  #handedOver: readonly Call[] | undefined;
   #events = 0;
   #bytes = 0;
-  #appending: Promise<void> | undefined;
+  #unanswered = 0;
+  #alarm: Disposable | undefined;
   #isStopped = false;
+  readonly #drained = Promise.withResolvers<void>();
 
   constructor(options: ProducerOptions) {
     this.#options = options;
@@ -70,67 +80,59 @@ class GroupCommit implements Producer {
     if (publications.length === 0) return [];
     const bytes = sizeOf(publications);
     this.#admit(publications.length, bytes);
-    const { publications: traced, sends } = this.#trace(publications, context);
-    return await new Promise<Receipt[]>((resolve, reject) => {
-      const since = this.#options.clock.monotonic();
-      this.#line.push({ publications: traced, bytes, since, sends, resolve, reject });
-      this.#events += traced.length;
-      this.#bytes += bytes;
-      this.#appending ??= this.#appendAll();
-    });
+    const { clock, tracing } = this.#options;
+    const traced = traceEvents(tracing, publications, context);
+    const { promise, resolve, reject } = Promise.withResolvers<Receipt[]>();
+    const sinceMs = clock.monotonic();
+    this.#line.push({ ...traced, bytes, sinceMs, resolve, reject, answered: false });
+    this.#events += publications.length;
+    this.#bytes += bytes;
+    this.#unanswered++;
+    this.#handOver();
+    this.#setAlarm();
+    return await promise;
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#appending;
+    this.#tellDrained();
+    await this.#drained.promise;
   }
 
   #admit(events: number, bytes: number): void {
+    const retryAfterSeconds = 1;
     if (this.#isStopped) {
       throw new MillraceError("MR_DRAINING", "This instance is shutting down.", {
-        retryAfterSeconds: 1,
+        retryAfterSeconds,
       });
     }
+    // What one call may bring is bounded before; alone in the line it is always let in.
     const isTooMuch =
-      this.#events + events > limits.appendWaitingEventsMax ||
-      this.#bytes + bytes > limits.appendWaitingBytesMax;
-    // A single call is bounded by the gateway; alone in the line it is always let in.
-    if (!isTooMuch || this.#events === 0) return;
+      this.#events > 0 &&
+      (this.#events + events > limits.appendWaitingEventsMax ||
+        this.#bytes + bytes > limits.appendWaitingBytesMax);
+    if (!isTooMuch) return;
     throw new MillraceError("MR_OVERLOADED", "Too many events wait for the queue.", {
-      retryAfterSeconds: 1,
+      retryAfterSeconds,
       remedy: "Nothing was accepted; try again a little later.",
     });
   }
 
-  /** Runs while there is a line; one append at a time keeps the order of what was published. */
-  async #appendAll(): Promise<void> {
-    // Whatever else arrives in this turn of the event loop joins the first append.
-    await Promise.resolve();
-    while (this.#line.length > 0) {
-      this.#refuseStale();
-      const batch = this.#takeBatch();
-      if (batch.length > 0) await this.#append(batch);
-    }
-    this.#appending = undefined;
+  #handOver(): void {
+    if (this.#handedOver !== undefined || this.#line.length === 0) return;
+    const batch = this.#takeBatch();
+    this.#handedOver = batch;
+    const nowMs = this.#options.clock.monotonic();
+    for (const { hops, sinceMs } of batch) hops.handOver(nowMs - sinceMs);
+    const publications = batch.flatMap((call) => call.publications);
+    this.#options.queue.append(publications).then(
+      (receipts) => this.#settle(batch, receipts),
+      (thrown: unknown) => this.#settle(batch, asError(thrown)),
+    );
   }
 
-  /** Calls that waited too long for their turn: nothing of them was handed over. */
-  #refuseStale(): void {
-    const oldest = this.#options.clock.monotonic() - limits.appendTimeoutMs;
-    while (this.#line[0] !== undefined && this.#line[0].since < oldest) {
-      const stale = this.#line.shift();
-      if (stale === undefined) return;
-      this.#leave(stale);
-      stale.reject(
-        new MillraceError("MR_QUEUE_UNAVAILABLE", "The queue did not take the event in time.", {
-          retryAfterSeconds: 1,
-          remedy: "Nothing was accepted; try again.",
-        }),
-      );
-    }
-  }
-
-  #takeBatch(): Waiting[] {
+  /** Whole calls, as many as fit; the first one always. */
+  #takeBatch(): Call[] {
     let events = 0;
     const end = this.#line.findIndex(({ publications }, index) => {
       events += publications.length;
@@ -139,82 +141,83 @@ class GroupCommit implements Producer {
     return this.#line.splice(0, end < 0 ? this.#line.length : end);
   }
 
-  async #append(batch: readonly Waiting[]): Promise<void> {
-    const { clock, queue } = this.#options;
-    const publications = batch.flatMap((waiting) => waiting.publications);
-    const over = new AbortController();
-    try {
-      const receipts = await Promise.race([
-        queue.append(publications),
-        clock.sleep(limits.appendTimeoutMs, over.signal).then(() => {
-          throw over.signal.aborted ? new Error("the append was in time") : resultUnknown();
-        }),
-      ]);
-      let next = 0;
-      for (const waiting of batch) {
-        const end = next + waiting.publications.length;
-        for (const send of waiting.sends) send.end();
-        this.#leave(waiting);
-        waiting.resolve(receipts.slice(next, end));
-        next = end;
-      }
-    } catch (thrown) {
-      for (const waiting of batch) {
-        this.#leave(waiting);
-        waiting.reject(asError(thrown));
-      }
-    } finally {
-      over.abort();
+  #settle(batch: readonly Call[], outcome: readonly Receipt[] | Error): void {
+    this.#handedOver = undefined;
+    this.#handOver();
+    let next = 0;
+    for (const call of batch) {
+      const first = next;
+      next += call.publications.length;
+      this.#release(call);
+      this.#answer(call, outcome instanceof Error ? outcome : outcome.slice(first, next));
     }
   }
 
-  #leave({ publications, bytes }: Waiting): void {
+  #answer(call: Call, outcome: Receipt[] | Error): void {
+    if (call.answered) return;
+    call.answered = true;
+    this.#unanswered--;
+    if (outcome instanceof Error) {
+      call.hops.end(isMillraceError(outcome) ? outcome.code : outcome.name);
+      call.reject(outcome);
+    } else {
+      call.hops.end(undefined, outcome);
+      call.resolve(outcome);
+    }
+    this.#tellDrained();
+  }
+
+  /** The call's events are no longer held in memory. */
+  #release({ publications, bytes }: Call): void {
     this.#events -= publications.length;
     this.#bytes -= bytes;
   }
 
-  /** Hop 3 gives each event the context in which it was created; hop 4 lasts until its receipt. */
-  #trace(publications: readonly Publication[], context: TraceContext) {
-    const { tracing } = this.#options;
-    if (!context.sampled) {
-      const traceparent = formatTraceparent(context);
-      return { publications: publications.map((p) => withTrace(p, traceparent)), sends: [] };
-    }
-    const sends: Hop[] = [];
-    const traced = publications.map((publication) => {
-      const { id: eventId, type } = publication.event;
-      const create = tracing.hop("API gateway → event producer", context, {
-        name: `create ${type}`,
-        eventId,
-      });
-      const made = withTrace(publication, formatTraceparent(create.context));
-      sends.push(
-        tracing.hop("event producer → message queue", create.context, {
-          name: `send ${type}`,
-          eventId,
-        }),
-      );
-      create.end();
-      return made;
+  /** One timer for all: it rings for the oldest call, and is set anew for the next. */
+  #setAlarm(): void {
+    if (this.#alarm !== undefined) return;
+    const oldest = this.#handedOver?.find((call) => !call.answered) ?? this.#line[0];
+    if (oldest === undefined) return;
+    const { clock } = this.#options;
+    this.#alarm = clock.after(Math.max(0, deadlineOf(oldest) - clock.monotonic()), () => {
+      this.#alarm = undefined;
+      this.#expire(clock.monotonic());
+      this.#setAlarm();
     });
-    return { publications: traced, sends };
+  }
+
+  #expire(nowMs: number): void {
+    for (const call of this.#handedOver ?? []) {
+      if (deadlineOf(call) <= nowMs) this.#answer(call, resultUnknown());
+    }
+    const firstLive = this.#line.findIndex((call) => deadlineOf(call) > nowMs);
+    for (const call of this.#line.splice(0, firstLive < 0 ? this.#line.length : firstLive)) {
+      this.#release(call);
+      this.#answer(call, notTaken());
+    }
+  }
+
+  #tellDrained(): void {
+    if (!this.#isStopped || this.#unanswered > 0) return;
+    this.#alarm?.[Symbol.dispose]();
+    this.#drained.resolve();
   }
 }
 
-/** A context that the client gave to the event itself is kept. */
-function withTrace(publication: Publication, traceparent: string): Publication {
-  const { event } = publication;
-  if (event.attributes.traceparent !== undefined) return publication;
-  const attributes = { ...event.attributes, traceparent };
-  return { ...publication, event: { ...event, attributes } };
-}
+const deadlineOf = ({ sinceMs }: Call): number => sinceMs + limits.appendTimeoutMs;
 
-/** Close enough for a bound: characters, not bytes, and only of what can be long. */
+/** Close enough for a bound: characters, and something for the attributes. */
 const sizeOf = (publications: readonly Publication[]): number =>
-  publications.reduce((sum, { event }) => sum + event.data.length + event.key.length, 0);
+  publications.reduce((sum, { event }) => sum + event.data.length + event.key.length + 256, 0);
 
 const resultUnknown = () =>
   new MillraceError("MR_RESULT_UNKNOWN", "The queue has not answered in time.", {
     retryAfterSeconds: 1,
     remedy: "The same request with the same Idempotency-Key or id is safe to repeat.",
+  });
+
+const notTaken = () =>
+  new MillraceError("MR_QUEUE_UNAVAILABLE", "The queue did not take the events in time.", {
+    retryAfterSeconds: 1,
+    remedy: "Nothing was accepted; try again.",
   });

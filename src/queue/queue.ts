@@ -1,4 +1,5 @@
-import { MillraceError } from "../lib/errors.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { assert, isMillraceError, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { AppendRequest, QueueEngine, Receipt } from "./engine.ts";
@@ -15,21 +16,54 @@ export interface Publication {
  * Events are checked against the limits and given their partitions here.
  */
 export interface Queue extends Omit<QueueEngine, "append"> {
-  /** See `QueueEngine.append`. The receipts are in the order of the events. */
+  /**
+   * See `QueueEngine.append`. The receipts are in the order of the events.
+   *
+   * @throws MR_CLOUDEVENT_INVALID, MR_BODY_TOO_LARGE besides, where an event is beyond a limit
+   */
   append(publications: readonly Publication[]): Promise<Receipt[]>;
 }
 
-export function createQueue(engine: QueueEngine): Queue {
+/** What one append came to, for metrics. */
+export interface AppendObservation {
+  readonly publications: readonly Publication[];
+  readonly durationMs: number;
+  /** The receipts, or the stable name of what went wrong. */
+  readonly outcome: readonly Receipt[] | string;
+}
+
+export interface QueueOptions {
+  readonly clock?: Clock;
+  readonly observe?: (observation: AppendObservation) => void;
+}
+
+export function createQueue(engine: QueueEngine, options: QueueOptions = {}): Queue {
   const { partitions } = engine;
+  const { clock = systemClock, observe = () => {} } = options;
   const toRequest = (publication: Publication): AppendRequest => {
     checkSizes(publication.event);
     return { partition: partitionOf(publication.event.key, partitions), ...publication };
   };
+  async function append(publications: readonly Publication[]): Promise<Receipt[]> {
+    if (publications.length === 0) return [];
+    const requests = publications.map(toRequest);
+    const startMs = clock.monotonic();
+    const tell = (outcome: AppendObservation["outcome"]) =>
+      observe({ publications, durationMs: clock.monotonic() - startMs, outcome });
+    try {
+      const receipts = await engine.append(requests);
+      assert(receipts.length === publications.length, "every event has its receipt");
+      tell(receipts);
+      return receipts;
+    } catch (error) {
+      tell(isMillraceError(error) ? error.code : "MR_INTERNAL");
+      throw error;
+    }
+  }
   return {
     partitions,
     identity: engine.identity,
-    append: async (publications) =>
-      publications.length === 0 ? [] : await engine.append(publications.map(toRequest)),
+    append,
     subscribe: (cursors, options) => engine.subscribe(cursors, options),
     ends: () => engine.ends(),
     positionAt: (partition, timeMs) => engine.positionAt(partition, timeMs),
@@ -40,21 +74,29 @@ export function createQueue(engine: QueueEngine): Queue {
   };
 }
 
-/** Ids, sources and keys stand in indexes: past these sizes every page of them gets worse. */
-function checkSizes({ id, source, key }: EventRecord): void {
+/** Ids, sources, types and keys stand in indexes and on every page: past these sizes all get worse. */
+function checkSizes({ id, source, type, key, data }: EventRecord): void {
   refuseLong("id", id, limits.idBytesMax);
   refuseLong("source", source, limits.sourceBytesMax);
+  refuseLong("type", type, limits.nameLengthMax);
   refuseLong("key", key, limits.keyBytesMax);
+  if (fits(data, limits.dataBytesMax)) return;
+  throw new MillraceError(
+    "MR_BODY_TOO_LARGE",
+    `The data of an event has at most ${limits.dataBytesMax} bytes; this is ${Buffer.byteLength(data)}.`,
+    { faults: [{ detail: `at most ${limits.dataBytesMax} bytes`, pointer: "#/data" }] },
+  );
 }
 
 function refuseLong(name: string, text: string, bytesMax: number): void {
-  // A character takes at most three bytes of UTF-8, so that short ones need no counting.
-  const isFine =
-    text.length > 0 && (text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax);
-  if (isFine) return;
+  if (text.length > 0 && fits(text, bytesMax)) return;
   throw new MillraceError(
     "MR_CLOUDEVENT_INVALID",
     `The ${name} of an event has 1 to ${bytesMax} bytes; this one has ${Buffer.byteLength(text)}.`,
     { faults: [{ detail: `1 to ${bytesMax} bytes`, pointer: `#/${name}` }] },
   );
 }
+
+/** A UTF-16 unit takes one to three bytes of UTF-8, so that short texts need no counting. */
+const fits = (text: string, bytesMax: number): boolean =>
+  text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax;
