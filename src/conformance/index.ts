@@ -10,4 +10,5 @@ export {
   type QueueSubject,
   queueConformance,
 } from "./queue.ts";
+export { type SpanStoreSubject, spanStoreConformance } from "./span-store.ts";
 export type { Feature, TestApi } from "./test-api.ts";

@@ -1,17 +1,44 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { SpanRecord, SpanStore } from "../tracing/span-store.ts";
+import type { TestApi } from "./test-api.ts";
 
-/** Makes empty stores that keep `spansMax` spans; the suite closes each. */
-export type SpanStoreFactory = (spansMax: number) => Promise<SpanStore>;
-
-export interface SpanStoreScenario {
+/** The store under test. */
+export interface SpanStoreSubject {
+  /** Shown in the tests' names. */
   readonly name: string;
-  run(open: SpanStoreFactory): Promise<void>;
+  /** Opens a new, empty store that keeps at most `spansMax` spans. */
+  open(options: { readonly spansMax: number }): Promise<SpanStore>;
 }
 
-/** What every span store must do, for any test runner: `test(name, () => run(open))`. */
-export const spanStoreScenarios: readonly SpanStoreScenario[] = [
+/** Declares the tests that every span store must pass: each promise of the port by a scenario. */
+export function spanStoreConformance({ describe, it }: TestApi, subject: SpanStoreSubject): void {
+  describe(`span store conformance: ${subject.name}`, () => {
+    for (const { name, run } of scenarios) {
+      it(name, async () => {
+        const store = await subject.open({ spansMax });
+        try {
+          await run(store);
+        } finally {
+          await store.close();
+        }
+      });
+    }
+  });
+}
+
+interface Scenario {
+  readonly name: string;
+  run(store: SpanStore): Promise<void>;
+}
+
+const spansMax = 100;
+const trace = "0af7651916cd43dd8448eb211c80319c";
+const otherTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+const scenario = (name: string, run: Scenario["run"]): Scenario => ({ name, run });
+
+const scenarios: readonly Scenario[] = [
   scenario("gives a trace's spans by their start, whatever the order of writing", async (store) => {
     const [first, second, third] = [spanAt(10), spanAt(20), spanAt(30)];
     await store.write([third, first]);
@@ -62,24 +89,6 @@ export const spanStoreScenarios: readonly SpanStoreScenario[] = [
     await store.close();
   }),
 ];
-
-const spansMax = 100;
-const trace = "0af7651916cd43dd8448eb211c80319c";
-const otherTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-function scenario(name: string, run: (store: SpanStore) => Promise<void>): SpanStoreScenario {
-  return {
-    name,
-    async run(open) {
-      const store = await open(spansMax);
-      try {
-        await run(store);
-      } finally {
-        await store.close();
-      }
-    },
-  };
-}
 
 function spanAt(startUs: number, members: Partial<SpanRecord> = {}): SpanRecord {
   return {

@@ -6,8 +6,8 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { spanStoreScenarios } from "../../src/conformance/span-store.ts";
+import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
+import { spanStoreConformance } from "../../src/conformance/span-store.ts";
 import { openMemorySpanStore } from "../../src/engines/memory/span-store.ts";
 import { openSqliteSpanStore } from "../../src/engines/sqlite/span-store.ts";
 import { openSqlite } from "../../src/engines/sqlite/sqlite.ts";
@@ -22,17 +22,16 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-describe("in memory", () => {
-  for (const { name, run } of spanStoreScenarios) {
-    test(name, () => run(async (spansMax) => openMemorySpanStore({ spansMax })));
-  }
-});
+spanStoreConformance(
+  { describe, it },
+  { name: "memory", open: async (options) => openMemorySpanStore(options) },
+);
+spanStoreConformance(
+  { describe, it },
+  { name: "SQLite", open: (options) => openSqliteSpanStore({ file, ...options }) },
+);
 
 describe("in SQLite", () => {
-  for (const { name, run } of spanStoreScenarios) {
-    test(name, () => run((spansMax) => openSqliteSpanStore({ file, spansMax })));
-  }
-
   test("what one connection writes, another reads", async () => {
     await using stores = await twoStores();
     await stores.one.write([spanRecord({ spanId: "1".repeat(16) })]);
