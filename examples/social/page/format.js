@@ -30,6 +30,8 @@ export function refreshTimes() {
 
 /** Microseconds for people: three digits that matter, and the unit. */
 export function duration(us) {
+  // Where a clock counts whole milliseconds, nothing seems to take no time.
+  if (us < 1) return "< 1 ms";
   if (us < 999.5) return `${Math.round(us)} µs`;
   if (us < 999_500) return `${threeDigits(us / 1000)} ms`;
   return `${threeDigits(us / 1_000_000)} s`;
