@@ -97,7 +97,7 @@ export async function startGateway(
   const clock = options.clock ?? systemClock;
   const engine = openMemoryQueue({ clock });
   const timelines = new TestWorker("timelines");
-  const queue = createQueue(engine, { clock });
+  const queue = createQueue(engine);
   const producer = createProducer({ queue, clock, tracing: options.tracing ?? noTracing });
   const gateway = createGateway({
     system: social,
