@@ -36,7 +36,7 @@ export interface BalancerSnapshot {
   readonly gateways: readonly GatewaySnapshot[];
 }
 
-/** Spreads requests over gateways. Once started it is always listening, with gateways or without. */
+/** Spreads requests over gateways. Once started it listens, with gateways or without. */
 export interface Balancer extends Service {
   /** Where it listens; as it was asked to before it is started. */
   readonly address: Address;

@@ -122,7 +122,7 @@ const clientAddress = (address: string | undefined): string =>
 
 const forwardedNode = (client: string): string => (client.includes(":") ? `"[${client}]"` : client);
 
-/** Of an answer's headers: what belongs to the gateway's connection, or tells what it is made of. */
+/** Of an answer: what belongs to the gateway's connection, or tells what the gateway is. */
 const keptBack = new Set([
   "connection",
   "keep-alive",

@@ -76,8 +76,8 @@ const listHeaders = new Set([
 ]);
 
 /**
- * What `Connection` may name. The last two are hop-by-hop by their own definition and never sent on;
- * Java's and Perl's stock clients name them in ordinary requests.
+ * What `Connection` may name. The last two are hop-by-hop by their own definition and never sent
+ * on; Java's and Perl's stock clients name them in ordinary requests.
  */
 const connectionOptions = new Set(["close", "keep-alive", "upgrade", "te", "http2-settings"]);
 

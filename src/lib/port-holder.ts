@@ -8,8 +8,8 @@ export interface PortHolder {
 }
 
 /**
- * Who listens on a TCP port of this machine, as far as `/proc` tells it: undefined on other systems,
- * and where the process is another user's.
+ * Who listens on a TCP port of this machine, as far as `/proc` tells it: undefined on other
+ * systems, and where the process is another user's.
  */
 export async function portHolder(port: number): Promise<PortHolder | undefined> {
   const inodes = new Set<string>();

@@ -1,7 +1,7 @@
 /**
- * Proves that a gateway which is killed, restarted, drained or renewed under load costs no client an
- * error, and that a publish sent twice carries the same id both times. The gateways here are real
- * processes on Unix sockets, killed with SIGKILL.
+ * Proves that a gateway which is killed, restarted, drained or renewed under load costs no client
+ * an error, and that a publish sent twice carries the same id both times. The gateways here are
+ * real processes on Unix sockets, killed with SIGKILL.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

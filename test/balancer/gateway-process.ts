@@ -1,6 +1,6 @@
 /**
- * A gateway as a process of its own, to be killed: it notes each event id durably before it answers,
- * takes a moment for every request, and says on its standard output that it listens.
+ * A gateway as a process of its own, to be killed: it notes each event id in a file before it
+ * answers, takes a moment for every request, and says on its standard output that it listens.
  *
  *     node gateway-process.ts <socket> <file of ids>
  */

@@ -1,6 +1,6 @@
 /**
- * Proves what a gateway gets to see of a request, and a client of an answer: nothing that belongs to
- * one connection, nothing that only we may say, and ours always.
+ * Proves what a gateway gets to see of a request, and a client of an answer: nothing that belongs
+ * to one connection, nothing that only we may say, and ours always.
  */
 import type { IncomingHttpHeaders } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

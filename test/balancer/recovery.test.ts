@@ -1,7 +1,7 @@
 /**
  * Proves what becomes of a request whose gateway breaks, hangs, declines or answers nonsense: what
- * is safe to repeat goes elsewhere, what is not is told plainly, and no connection on which anything
- * was unclear serves another request.
+ * is safe to repeat goes elsewhere, what is not is told plainly, and no connection on which
+ * anything was unclear serves another request.
  */
 import type { RequestListener } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";

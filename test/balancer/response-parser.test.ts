@@ -1,6 +1,6 @@
 /**
- * Proves that answers are read the same however their bytes are cut (fast-check cuts them), and that
- * whatever is not plainly one answer is refused.
+ * Proves that answers are read the same however their bytes are cut (fast-check cuts them), and
+ * that whatever is not plainly one answer is refused.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

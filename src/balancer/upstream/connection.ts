@@ -16,7 +16,7 @@ export interface Failure {
   readonly error: Error;
   /** True where no byte of the request can have reached the gateway. */
   readonly isUnsent: boolean;
-  /** True where a connection that served before said nothing: it may have been closed in between. */
+  /** True where a connection that served before said nothing: it may have closed in between. */
   readonly isStale: boolean;
 }
 
