@@ -1,9 +1,9 @@
 import type { Clock } from "../lib/clock.ts";
-import { unreachable } from "../lib/errors.ts";
+import { MillraceError, unreachable } from "../lib/errors.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { Job } from "./attempt.ts";
-import { fingerprintOf, type Outcome } from "./outcome.ts";
+import { type Failure, failureOf, fingerprintOf, type Outcome } from "./outcome.ts";
 import type { DeadLetter, OutboxRow, ParkedEvent } from "./store.ts";
 
 /**
@@ -39,6 +39,16 @@ export class Ledger {
     this.parked.push({ ...line, nextAt });
   }
 
+  /** A parked event whose handler is gone from the application: a person decides about it. */
+  orphan(line: ParkedEvent, clock: Clock): void {
+    const { type } = line.event;
+    const gone = new MillraceError("MR_EVENT_UNKNOWN", `This worker no longer handles ${type}.`, {
+      remedy: "Bring its handler back and retry it, or discard it.",
+    });
+    this.unparked.push(line);
+    this.#bury(line, line.attempts, failureOf(gone), clock);
+  }
+
   /** The one switch over the closed set of outcomes. */
   settle(job: Job, outcome: Outcome, emitted: readonly EventRecord[], clock: Clock): void {
     const { queued } = job;
@@ -57,17 +67,16 @@ export class Ledger {
         });
         return;
       case "dead":
-        this.dead.push({
-          ...place(queued),
-          attempts: outcome.attempts,
-          error: outcome.error,
-          fingerprint: fingerprintOf(queued.event.type, outcome.error),
-          diedAt: clock.now(),
-        });
+        this.#bury(queued, outcome.attempts, outcome.error, clock);
         return;
       default:
         unreachable(outcome);
     }
+  }
+
+  #bury(queued: QueuedEvent, attempts: number, error: Failure, clock: Clock): void {
+    const fingerprint = fingerprintOf(queued.event.type, error);
+    this.dead.push({ ...place(queued), attempts, error, fingerprint, diedAt: clock.now() });
   }
 }
 

@@ -51,10 +51,15 @@ export class Outbox {
   async adopt(partitions: readonly number[]): Promise<void> {
     const { database, store } = this.#parts;
     const known = new Set(this.#waiting.map(({ seq }) => seq));
-    const left = await database.transaction((tx) =>
-      store.posted(tx, partitions, limits.outboxRelayEventsMax),
-    );
-    this.add(left.filter(({ seq }) => !known.has(seq)));
+    for (let after = 0; ; ) {
+      const left = await database.transaction((tx) =>
+        store.posted(tx, partitions, after, limits.outboxRelayEventsMax),
+      );
+      this.add(left.filter(({ seq }) => !known.has(seq)));
+      const last = left.at(-1);
+      if (last === undefined || left.length < limits.outboxRelayEventsMax) return;
+      after = last.seq;
+    }
   }
 
   /** Forgets rows of partitions that others relay now. */

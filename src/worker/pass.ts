@@ -118,10 +118,10 @@ export class Pass {
     if (owned === undefined) return;
     const { position } = owned;
     const hold = { partition: head.partition, epoch: owned.epoch, from: position, to: position };
-    const job = this.#job(head, head.attempts + 1);
-    await prepareAll([job], this.#parts.database.reader, this.#parts);
+    const jobs = this.#handlerOf(head) === undefined ? [] : [this.#job(head, head.attempts + 1)];
+    await prepareAll(jobs, this.#parts.database.reader, this.#parts);
     await this.#commitSingly(false, (verdicts) =>
-      this.#commit([hold], (tx, view) => this.#drainFrom(tx, view, head, job, verdicts)),
+      this.#commit([hold], (tx, view) => this.#drainFrom(tx, view, head, jobs[0], verdicts)),
     );
   }
 
@@ -167,17 +167,22 @@ export class Pass {
     tx: Transaction,
     view: TransactionView,
     head: ParkedEvent,
-    headJob: Job,
+    headJob: Job | undefined,
     verdicts: ReadonlyMap<Job, Outcome>,
   ): Promise<Ledger> {
     const { store, clock } = this.#parts;
     const ledger = new Ledger();
     const line = await store.line(tx, head.event.key, limits.passEventsMax + 1);
     for (const [index, waiting] of line.entries()) {
-      const isHead = waiting.position === head.position;
+      const handler = this.#handlerOf(waiting);
+      if (handler === undefined) {
+        ledger.orphan(waiting, clock);
+        continue;
+      }
+      const isHead = headJob !== undefined && waiting.position === head.position;
       const mustWait = index >= limits.passEventsMax || (waiting.nextAt ?? 0) > clock.now();
       // A handler with a `prepare` step has it run outside the transaction: it is the next head.
-      const needsPrepare = !isHead && this.#handlerOf(waiting)?.prepare !== undefined;
+      const needsPrepare = !isHead && handler.prepare !== undefined;
       if (mustWait || needsPrepare) {
         ledger.wait(waiting, Math.max(waiting.nextAt ?? 0, clock.now()));
         break;
@@ -210,7 +215,9 @@ export class Pass {
         ? await tx.savepoint(() => attempt(job, scope))
         : await attempt(job, scope);
     } catch (thrown) {
-      if (thrown instanceof AttemptTimeout || isDependencyFailure(thrown)) throw thrown;
+      // A handler that was interrupted has not failed: everything is undone, and done again later.
+      const isInterrupted = stop.aborted || isDependencyFailure(thrown);
+      if (thrown instanceof AttemptTimeout || isInterrupted) throw thrown;
       if (!isSingly) throw new OneFailed("the batch runs again, one by one", { cause: thrown });
       view.rollbackTo(mark);
       outcome = this.#decide(job, thrown);

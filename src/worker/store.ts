@@ -154,9 +154,11 @@ export class WorkerStore {
     return emitted.map((row, index) => ({ ...row, seq: numbers[index] ?? 0 }));
   }
 
-  async posted(tx: Transaction, partitions: readonly number[], limit: number) {
+  /** Emitted events that are not confirmed, in order, behind the row `after`. */
+  async posted(tx: Transaction, partitions: readonly number[], after: number, limit: number) {
     const rows = await tx.run<{ seq: number; partition: number; event: string }>(this.#sql.posted, [
       jsonColumn(partitions),
+      after,
       limit,
     ]);
     return rows.map((row): OutboxRow => ({ ...row, event: JSON.parse(row.event) }));
@@ -243,7 +245,7 @@ function statements(each: string) {
     post: `insert into millrace_outbox (partition, event)
       select ${number(0)}, ${text(1)} from ${each} returning seq`,
     posted: `select seq, partition, event from millrace_outbox
-      where partition in (select ${number(0)} from ${each}) order by seq limit $2`,
+      where seq > $2 and partition in (select ${number(0)} from ${each}) order by seq limit $3`,
     confirm: `delete from millrace_outbox where seq in (select ${number(0)} from ${each})`,
     touch: `insert into millrace_touches (key) select ${text(0)} from ${each}`,
     advance: `update millrace_positions set position = ${number(3)} from ${each}

@@ -147,6 +147,7 @@ class WorkerInstance implements Worker {
         this.#failures = 0;
         this.#waitingFor = undefined;
       } catch (thrown) {
+        if (this.#stop.signal.aborted) return;
         if (!(await this.#recover(asError(thrown)))) return;
       }
     }

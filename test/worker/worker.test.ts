@@ -6,6 +6,7 @@ import { on, query } from "millrace";
 import { expect, it, vi } from "vitest";
 import { z } from "zod";
 import { MillraceError } from "../../src/lib/errors.ts";
+import type { EventRecord } from "../../src/system/event-record.ts";
 import { Bench, Counted, Followed, type Tables } from "./bench.ts";
 
 const wait = { timeout: 20_000, interval: 10 };
@@ -16,6 +17,8 @@ const store = on<typeof Counted, Tables>(Counted, async (event, { db }) => {
     .values({ id: event.id, ...event.data })
     .execute();
 });
+
+const onFollowed = on<typeof Followed, Tables>(Followed, () => {});
 
 it("handles each event once and in order, and tells where it stands", async () => {
   await using bench = await Bench.open();
@@ -317,4 +320,84 @@ it("refuses a queue that is not the one its positions belong to", async () => {
   await expect(bench.start([store], { queue: other.queue })).rejects.toMatchObject({
     code: "MR_QUEUE_IDENTITY",
   });
+});
+
+it("relays what a crash left in the outbox, however much, in order", async () => {
+  await using bench = await Bench.open();
+  const follow = on<typeof Followed, Tables>(Followed, async (event, { db }) => {
+    await db
+      .insertInto("effects")
+      .values({ id: event.id, ...event.data })
+      .execute();
+  });
+  const first = await bench.start([follow]);
+  await first.worker.stop();
+  // As a worker leaves it that is killed between its commit and the relay.
+  const rows = Array.from({ length: 2_500 }, (_, n) => {
+    const event: EventRecord = {
+      id: `left-${n}`,
+      source: "/bench/counter",
+      type: "thing.followed",
+      key: "a",
+      time: new Date(0).toISOString(),
+      data: JSON.stringify({ key: "a", n }),
+      attributes: { cause: "x", depth: 1 },
+    };
+    return [0, JSON.stringify(event)];
+  });
+  await first.database.transaction(async (tx) => {
+    await tx.run(
+      `insert into millrace_outbox (partition, event)
+       select value ->> 0, value ->> 1 from json_each($1)`,
+      [JSON.stringify(rows)],
+    );
+  });
+  const second = await bench.start([follow]);
+  await vi.waitFor(async () => {
+    expect((await bench.effects(second)).map(({ n }) => n)).toEqual(rows.map((_, n) => n));
+  }, wait);
+});
+
+it("makes a dead letter of a parked event whose handler is gone, and goes on", async () => {
+  await using bench = await Bench.open();
+  const failing = on<typeof Counted, Tables>(Counted, () => {
+    throw new Error("not today");
+  });
+  const first = await bench.start([failing, onFollowed]);
+  const parked = await bench.publish("a", 1);
+  await vi.waitFor(async () => {
+    expect(await first.worker.standing(parked, 0)).toMatchObject({ state: "retrying" });
+  }, wait);
+  await first.worker.stop();
+  const second = await bench.start([onFollowed]);
+  expect(await second.worker.standing(parked, 20_000)).toMatchObject({
+    state: "dead",
+    error: "MillraceError: This worker no longer handles thing.counted.",
+  });
+  expect(second.fatal).toEqual([]);
+});
+
+it("counts no attempt of a handler that a stop has interrupted", async () => {
+  await using bench = await Bench.open();
+  const attempts: number[] = [];
+  const { promise: started, resolve: start } = Promise.withResolvers<void>();
+  const waiting = on<typeof Counted, Tables, never, undefined>(
+    Counted,
+    { attempts: 1 },
+    async (event, { signal }) => {
+      attempts.push(event.attempt);
+      start();
+      await new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("interrupted")));
+      });
+    },
+  );
+  const first = await bench.start([waiting]);
+  const receipt = await bench.publish("a", 1);
+  await started;
+  await first.worker.stop();
+  expect(first.fatal).toEqual([]);
+  const second = await bench.start([store]);
+  expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  expect(attempts).toEqual([1]);
 });
