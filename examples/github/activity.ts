@@ -2,7 +2,7 @@ import { defineDatabase, defineWorker, on, query } from "millrace";
 import { z } from "zod";
 import { PersonNotified, RepositoryActivity } from "./events.ts";
 
-/** `place` is the repository in lower case, since GitHub's names differ in case but not in meaning. */
+/** `place` is the repository in lower case: GitHub's names differ in case but not in meaning. */
 interface ActivityTables {
   activities: {
     delivery: string;

@@ -1,7 +1,7 @@
 /**
- * Starts the GitHub example as real processes, delivers every payload of GitHub's own examples to it
- * through the load balancer — out of order, many at once, every fifth one twice, some forged — and
- * counts what came of it at both workers. Fails where anything is lost, doubled or invented.
+ * Starts the GitHub example as real processes, delivers every payload of GitHub's own examples to
+ * it through the load balancer — out of order, many at once, every fifth one twice, some forged —
+ * and counts what came of it at both workers. Fails where anything is lost, doubled or invented.
  *
  *   node examples/github/deliver.ts [--seed 1]
  */

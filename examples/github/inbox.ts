@@ -2,7 +2,7 @@ import { defineDatabase, defineWorker, on, query } from "millrace";
 import { z } from "zod";
 import { PersonNotified } from "./events.ts";
 
-/** `person` is the login in lower case, since GitHub's logins differ in case but not in meaning. */
+/** `person` is the login in lower case: GitHub's logins differ in case but not in meaning. */
 interface InboxTables {
   messages: {
     id: string;

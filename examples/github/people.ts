@@ -21,9 +21,9 @@ const writingActions = new Set([
 const peopleMax = 100;
 
 /**
- * Whom a payload concerns: who was assigned, asked for a review, taken in, mentioned, or whose issue
- * or pull request was commented on. Each person once, for the first reason. What one gives oneself
- * to do stands in the inbox too; what one says oneself does not.
+ * Whom a payload concerns: who was assigned, asked for a review, taken in, mentioned, or whose
+ * issue or pull request was commented on. Each person once, for the first reason. What one gives
+ * oneself to do stands in the inbox too; what one says oneself does not.
  */
 export function peopleIn(payload: Payload): Concerned[] {
   const sender = payload.sender?.login.toLowerCase();

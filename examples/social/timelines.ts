@@ -13,7 +13,7 @@ import {
 } from "./timelines-store.ts";
 import { timelineDatabase } from "./timelines-tables.ts";
 
-/** The names of what the cache holds, in one place: queries fill these keys, handlers touch them. */
+/** The names of what the cache holds: queries fill these keys, handlers touch them. */
 const keys = {
   followers: (author: string) => `followers:${author}`,
   home: (user: string) => `home:${user}`,

@@ -21,8 +21,8 @@ export interface WebhookOptions {
   /** The route at the gateway, such as "/hooks/github". */
   readonly path: string;
   /**
-   * The events that `toEvent` makes. What stands here and not in the system's `accepts` can only come
-   * in through the webhook, so that nobody publishes it without the signature.
+   * The events that `toEvent` makes. What stands here and not in the system's `accepts` can only
+   * come in through the webhook, so that nobody publishes it without the signature.
    */
   readonly events?: readonly AnyEvent[];
   /** Checks the signature. False, or an error, answers 401 and nothing is stored. */

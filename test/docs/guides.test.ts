@@ -1,7 +1,7 @@
 /**
- * Every guide, and the README, does what it says: its files are written into an empty project, their
- * types are checked, the system is started as the guide starts it, and its commands are run in order;
- * where the guide shows what a command prints, that is what it prints.
+ * Every guide, and the README, does what it says: its files are written into an empty project,
+ * their types are checked, the system is started as the guide starts it, and its commands are run
+ * in order; where the guide shows what a command prints, that is what it prints.
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The example's checker can fail: it and the application agree on every payload of GitHub's examples
- * and on texts that mention people, and it tells what is lost, doubled or invented.
+ * The example's checker can fail: it and the application agree on every payload of GitHub's
+ * examples and on texts that mention people, and it tells what is lost, doubled or invented.
  */
 import { expect, it } from "vitest";
 import { compare } from "../../examples/github/compare.ts";

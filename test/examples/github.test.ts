@@ -1,7 +1,7 @@
 /**
- * The GitHub example takes real input: its delivery program starts the system in processes, delivers
- * every payload of GitHub's own examples through the load balancer, some twice, some forged, and
- * exits 0 only where every effect is there once. See examples/github/compare.ts for what it compares.
+ * The GitHub example takes real input: its delivery program starts the system in processes,
+ * delivers every payload of GitHub's own examples through the load balancer, some twice, some
+ * forged, and exits 0 only where every effect is there once (examples/github/compare.ts).
  */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";

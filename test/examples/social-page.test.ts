@@ -1,7 +1,7 @@
 /**
- * The page of the social example in a real browser, against the real system: two people write and
- * see each other live, the way of a post is drawn hop by hop, a lost connection is shown and mended.
- * Nothing is fetched from elsewhere and the console stays empty.
+ * The page of the social example in a real browser, against the real system: two people write
+ * and see each other live, the way of a post is drawn hop by hop, a lost connection is shown and
+ * mended. Nothing is fetched from elsewhere and the console stays empty.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";

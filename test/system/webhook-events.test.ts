@@ -1,6 +1,6 @@
 /**
- * What a webhook makes is known to the system without being accepted from anybody: so an application
- * can take an event only with the sender's signature.
+ * What a webhook makes is known to the system without being accepted from anybody: so an
+ * application can take an event only with the sender's signature.
  */
 import {
   defineDatabase,

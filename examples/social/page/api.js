@@ -33,7 +33,7 @@ export const publication = () => ({
   traceparent: `00-${hex(16)}-${hex(8)}-01`,
 });
 
-/** Publishes an event; resolves to its receipt once it is durable. Safe to repeat with equal names. */
+/** Publishes an event; resolves to its receipt once it is durable. Safe to repeat, names equal. */
 export const publish = (type, data, names = publication()) =>
   request(`/events/${type}`, {
     method: "POST",

@@ -5,7 +5,7 @@ import { count, duration } from "./format.js";
 const retryMs = [1_000, 2_000, 4_000, 8_000];
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Writes posts. A post that could not be sent is sent again under the same key until it is accepted. */
+/** Writes posts. What could not be sent is sent again under the same key until it is accepted. */
 export class Composer {
   #form = byId("compose");
   #text = byId("text");

@@ -4,7 +4,7 @@ import { count, duration } from "./format.js";
 import { drawWaterfall } from "./waterfall.js";
 
 const askEveryMs = 250;
-/** Spans are written in batches, so a trace is taken as whole once nothing new came for this long. */
+/** Spans are written in batches: a trace is taken as whole once nothing new came for this long. */
 const quietTurns = 8;
 const turnsMax = 40;
 

@@ -14,8 +14,8 @@ const parts = [
 const partOf = (hop) => parts.find(({ from }) => hop >= from);
 
 /**
- * Draws hops as bars over one time axis. Waiting (hatched) comes first within a hop, working (solid)
- * after it.
+ * Draws hops as bars over one time axis. Waiting (hatched) comes first within a hop, working
+ * (solid) after it.
  *
  * @param {readonly object[]} hops spans that carry a hop's number
  * @param {number} start of the axis, µs @param {number} end of the axis, µs
