@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Plain old JavaScript, so that an old Node can read it: it only compares versions, then loads the rest.
+// Plain old JavaScript, so that an old Node can read it: it only compares versions, then loads the
+// rest.
 var needed = [22, 23];
 var current = process.versions.node.split(".").map(Number);
 var isOld = current[0] < needed[0] || (current[0] === needed[0] && current[1] < needed[1]);

@@ -10,7 +10,9 @@ import { TransactionView } from "./transaction-view.ts";
 
 export interface CacheOptions {
   readonly engine: CacheEngine;
-  /** Needed where the engine is not shared and more than one process, or one restart, may commit. */
+  /**
+   * Needed where the engine is not shared and more than one process, or one restart, may commit.
+   */
   readonly touches?: TouchLog;
   readonly clock: Clock;
   /** How long a value lives at most, unless a read says otherwise. */
@@ -30,8 +32,8 @@ export type CacheCounts = Readonly<Record<ReadSource | "fillsRefused", number>>;
 /** A worker's cache, as its queries and its handlers use it. What is cached must survive JSON. */
 export interface WorkerCache {
   /**
-   * The value of a key, loaded and kept where it is missing. Concurrent misses load once; but nobody
-   * joins a load that began before a commit that touched the key. Every caller gets a copy.
+   * The value of a key, loaded and kept where it is missing. Concurrent misses load once; but
+   * nobody joins a load that began before a commit that touched the key. Every caller gets a copy.
    *
    * Errors of `load` are thrown and not kept. Without the cache, the database is read instead.
    *
@@ -54,7 +56,8 @@ export interface WorkerCache {
    * Before a commit that touches these keys; each call is followed by one of `release`, also where
    * it failed.
    *
-   * @throws MR_CACHE_UNAVAILABLE: the commit must wait, or others would go on serving what it replaces
+   * @throws MR_CACHE_UNAVAILABLE: the commit must wait, or others would go on serving what it
+   * replaces
    */
   block(keys: readonly string[]): Promise<void>;
   /** After that commit, or its rollback. Does not fail. */

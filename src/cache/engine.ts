@@ -1,6 +1,7 @@
 /**
  * The port of a worker's cache: a store with a fence. It never has to be durable, and losing all of
- * it at once is an ordinary event. Values are JSON text; what they mean is known in front (cache.ts).
+ * it at once is an ordinary event. Values are JSON text; what they mean is known in front
+ * (cache.ts).
  *
  * The promise that the fence carries: a fill whose value was read before a commit cannot overwrite
  * what came after it. `millrace/conformance` holds the suite that every engine passes.
@@ -9,12 +10,15 @@
  */
 export interface CacheEngine {
   /**
-   * True where all instances of a worker see one store (Redis). False where each process has its own
-   * (memory): then the front follows the log of touched keys in the worker's database.
+   * True where all instances of a worker see one store (Redis). False where each process has its
+   * own (memory): then the front follows the log of touched keys in the worker's database.
    */
   readonly shared: boolean;
 
-  /** The value, if one is held and the key is not blocked; and the fence that a later fill must show. */
+  /**
+   * The value, if one is held and the key is not blocked; and the fence that a later fill must
+   * show.
+   */
   get(key: string): Promise<Lookup>;
 
   /**
@@ -32,7 +36,9 @@ export interface CacheEngine {
    */
   release(keys: readonly string[]): Promise<void>;
 
-  /** Drops everything, and refuses every fill whose fence is from before. What is blocked stays so. */
+  /**
+   * Drops everything, and refuses every fill whose fence is from before. What is blocked stays so.
+   */
   clear(): Promise<void>;
 
   /** Idempotent. */

@@ -30,8 +30,8 @@ export class Follower {
 
   /**
    * Resolves once everything that was committed before this call is known to the cache; undefined
-   * where it is already. Callers share a reading of the log that begins after all of them came, since
-   * one under way may have begun before a commit that they must see.
+   * where it is already. Callers share a reading of the log that begins after all of them came,
+   * since one under way may have begun before a commit that they must see.
    */
   catchUp(): Promise<void> | undefined {
     const count = this.#touches.changeCount?.();

@@ -12,7 +12,9 @@ export class Releases {
   readonly #engine: CacheEngine;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
-  /** In the order of their commits; bounded, since nothing can be blocked while the store is gone. */
+  /**
+   * In the order of their commits; bounded, since nothing can be blocked while the store is gone.
+   */
   #owed: (readonly string[])[] = [];
   #retrying: Promise<void> | undefined;
 

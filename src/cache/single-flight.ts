@@ -33,9 +33,9 @@ export class SingleFlight {
   }
 
   /**
-   * For a key that has no fence now: nothing tells whether a load under way has read before or after
-   * a commit, so a caller takes one that begins after it came. One at a time runs; all who come
-   * meanwhile share the next.
+   * For a key that has no fence now: nothing tells whether a load under way has read before or
+   * after a commit, so a caller takes one that begins after it came. One at a time runs; all who
+   * come meanwhile share the next.
    */
   inTurn(key: string, load: () => Promise<string>): Flight {
     const waiting = this.#waiting.get(key);

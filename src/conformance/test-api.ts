@@ -9,5 +9,7 @@ export interface TestApi {
   };
 }
 
-/** True where the engine has the ability; else a sentence that says why not, shown with the skip. */
+/**
+ * True where the engine has the ability; else a sentence that says why not, shown with the skip.
+ */
 export type Feature = true | string;

@@ -1,7 +1,10 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "../system/database.ts";
 
-/** What SQLite can bind and what PostgreSQL understands alike. Everything else is converted or refused. */
+/**
+ * What SQLite can bind and what PostgreSQL understands alike. Everything else is converted or
+ * refused.
+ */
 export type SqlValue = string | number | bigint | null | Uint8Array;
 export type Row = Readonly<Record<string, SqlValue>>;
 
@@ -34,7 +37,9 @@ export interface DatabaseEngine {
    */
   transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
 
-  /** Kysely on connections that cannot write: what queries get. Sees every commit that came before. */
+  /**
+   * Kysely on connections that cannot write: what queries get. Sees every commit that came before.
+   */
   readonly reader: Kysely<unknown>;
   /** The framework's own reads, outside any transaction. `$1` style parameters. */
   read<R = Row>(sql: string, parameters?: readonly SqlValue[]): Promise<R[]>;
@@ -49,8 +54,8 @@ export interface DatabaseEngine {
   migrate(set: string, migrations: Readonly<Record<string, Migration>>): Promise<void>;
 
   /**
-   * A number that is another one whenever another connection may have committed; cheap. Absent where
-   * the database cannot tell: then callers must ask the tables each time.
+   * A number that is another one whenever another connection may have committed; cheap. Absent
+   * where the database cannot tell: then callers must ask the tables each time.
    */
   changeCount?(): number;
 

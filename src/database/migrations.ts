@@ -3,8 +3,8 @@ import type { Migration } from "../system/database.ts";
 import type { Transaction } from "./engine.ts";
 
 /**
- * Applies what a set of migrations lacks, in the order of the names, within one transaction that the
- * engine has locked against other instances.
+ * Applies what a set of migrations lacks, in the order of the names, within one transaction that
+ * the engine has locked against other instances.
  *
  * Not Kysely's Migrator: it begins a transaction of its own, refuses one on SQLite (whose schema
  * changes roll back like all else), and keeps one set to a table.

@@ -17,7 +17,9 @@ export function goneSignal({ raw }: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
-/** What is left of the time that a client is willing to wait, counted from its request's arrival. */
+/**
+ * What is left of the time that a client is willing to wait, counted from its request's arrival.
+ */
 export const waitLeftMs = (
   { call }: FastifyRequest,
   { waitSeconds = 0 }: Preferences,

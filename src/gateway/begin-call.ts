@@ -62,7 +62,9 @@ function endHop(hop: Hop, request: FastifyRequest, { raw }: FastifyReply): void 
 const singleHeader = (value: string | string[] | undefined): string | undefined =>
   typeof value === "string" ? value : undefined;
 
-/** The proxy of ours writes the address as the last one; what stands before it, anyone can write. */
+/**
+ * The proxy of ours writes the address as the last one; what stands before it, anyone can write.
+ */
 function addressOf({ headers, raw }: FastifyRequest, trustProxy: boolean): string {
   const forwarded = trustProxy ? singleHeader(headers["x-forwarded-for"]) : undefined;
   return forwarded?.split(",").at(-1)?.trim() || raw.socket.remoteAddress || "local";

@@ -6,7 +6,8 @@ export type EventIds = (index: number) => string;
 
 /**
  * Ids that are the same whenever the same client repeats the same key on the same route, so that
- * the queue itself, which knows an id for a day, is the memory of the keys: durable with the append.
+ * the queue itself, which knows an id for a day, is the memory of the keys: durable with the
+ * append.
  *
  * They cannot carry a time, because a repeat comes at another one. So they land anywhere in an
  * index of ids, where UUIDv7 lands at its end; on a large queue that costs throughput (six-fold at

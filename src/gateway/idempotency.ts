@@ -18,9 +18,9 @@ interface IdentityOptions {
 }
 
 /**
- * Decides the ids of a request's events: from its Idempotency-Key, else from the id that the balancer
- * stamped on it, else new ones. Keys under way are known here and in no other gateway; a repeat that
- * lands on another one is caught by the queue, which sees the same ids.
+ * Decides the ids of a request's events: from its Idempotency-Key, else from the id that the
+ * balancer stamped on it, else new ones. Keys under way are known here and in no other gateway; a
+ * repeat that lands on another one is caught by the queue, which sees the same ids.
  */
 export class Identities {
   readonly #options: IdentityOptions;

@@ -54,6 +54,8 @@ export interface GatewayOptions {
   readonly baseUrl?: string;
   /** Refuses publishing without an Idempotency-Key. */
   readonly idempotencyKeyRequired?: boolean;
-  /** How long `stop` goes on serving while `/readyz` says 503, so that balancers look away first. */
+  /**
+   * How long `stop` goes on serving while `/readyz` says 503, so that balancers look away first.
+   */
   readonly drainDelayMs?: number;
 }

@@ -35,8 +35,8 @@ export function parsePrefer(header: string | string[] | undefined): Preferences 
 }
 
 /**
- * The key by which a repeat is known: a structured-field string, or plain text, since a UUID without
- * quotes is what most clients send.
+ * The key by which a repeat is known: a structured-field string, or plain text, since a UUID
+ * without quotes is what most clients send.
  *
  * @throws MR_IDEMPOTENCY_KEY
  */

@@ -17,8 +17,8 @@ import { problemMediaType, problemOf } from "../lib/problem.ts";
  * Node's HTTP server with every limit set by us, and with the requests refused that its parser lets
  * through although another one might read them differently. Fastify sees what is left.
  *
- * `requestTimeout` is that of the longest request, a stream of lines; ordinary bodies have a shorter
- * one, kept where they are read.
+ * `requestTimeout` is that of the longest request, a stream of lines; ordinary bodies have a
+ * shorter one, kept where they are read.
  */
 export function gatewayServer(handler: RequestListener, trustProxy: boolean): Server {
   const closing = new WeakSet<Socket>();

@@ -1,6 +1,8 @@
 import { type ErrorCodeName, errorCodes } from "./error-codes.ts";
 
-/** One fault in what was sent: a sentence, and a JSON Pointer fragment (`#/data/text`) to the place. */
+/**
+ * One fault in what was sent: a sentence, and a JSON Pointer fragment (`#/data/text`) to the place.
+ */
 export interface Fault {
   readonly detail: string;
   readonly pointer: string;
@@ -22,7 +24,9 @@ export type ProblemMembers = Readonly<
   Record<string, string | number | boolean | readonly string[]>
 >;
 
-/** An operating error: something a person can understand and act on. Bugs are plain errors instead. */
+/**
+ * An operating error: something a person can understand and act on. Bugs are plain errors instead.
+ */
 export class MillraceError extends Error {
   override readonly name = "MillraceError";
   readonly code: ErrorCodeName;

@@ -24,10 +24,11 @@ export function decodeUtf8(bytes: Uint8Array): string {
 /**
  * Parses JSON that comes from outside. Beyond the grammar it refuses what parsers read differently
  * or what would be stored as something else: equal names in one object, `__proto__` and
- * `constructor.prototype`, numbers that lose digits, and documents past the limits of depth and size.
+ * `constructor.prototype`, numbers that lose digits, and documents past the limits of depth and
+ * size.
  *
- * Equal names vanish in `JSON.parse`, so they are found by counting: the members in the text against
- * the members of the value.
+ * Equal names vanish in `JSON.parse`, so they are found by counting: the members in the text
+ * against the members of the value.
  */
 export function parseJson(text: string): JsonValue {
   const members = scanText(text);

@@ -1,6 +1,6 @@
 /**
- * The one lifecycle of everything that runs. `stop` drains, is idempotent, works before `start`, and
- * keeps a deadline of its own.
+ * The one lifecycle of everything that runs. `stop` drains, is idempotent, works before `start`,
+ * and keeps a deadline of its own.
  */
 export interface Service extends AsyncDisposable {
   start(): Promise<void>;

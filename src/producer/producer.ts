@@ -17,8 +17,8 @@ export interface Producer {
    * Puts events on the queue; the receipts are in their order. The events of one call stay together
    * and in order, and are accepted together or not at all.
    *
-   * @throws MR_OVERLOADED where too many wait already; MR_DRAINING after `stop`; MR_QUEUE_UNAVAILABLE
-   *   and the queue's other refusals: nothing was accepted
+   * @throws MR_OVERLOADED where too many wait already; MR_DRAINING after `stop`;
+   *   MR_QUEUE_UNAVAILABLE and the queue's other refusals: nothing was accepted
    * @throws MR_RESULT_UNKNOWN: it may have been accepted; the same ids are safe to publish again
    */
   publish(publications: readonly Publication[], context: TraceContext): Promise<Receipt[]>;
@@ -31,7 +31,7 @@ export interface Producer {
 /**
  * One call of `publish`:
  *
- *   waiting ──turn comes──▶ handed over ──append settles──▶ answered: receipts, or the queue's error
+ * waiting ──turn comes──▶ handed over ──append settles──▶ answered: receipts, or the queue's error
  *      └──time is up──▶ answered: nothing      └──time is up──▶ answered: result unknown
  *                       was accepted
  */
@@ -47,9 +47,9 @@ interface Call {
 }
 
 /**
- * Puts events on the queue. While one append is under way, what comes waits and goes together in the
- * next one: all of them share its fsync (group commit), so that the rate grows with the load. There
- * is never more than one append at a time, which keeps the order of what was published.
+ * Puts events on the queue. While one append is under way, what comes waits and goes together in
+ * the next one: all of them share its fsync (group commit), so that the rate grows with the load.
+ * There is never more than one append at a time, which keeps the order of what was published.
  */
 export function createProducer(options: ProducerOptions): Producer {
   return new GroupCommit(options);

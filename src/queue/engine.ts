@@ -1,8 +1,8 @@
 import type { EventRecord } from "../system/event-record.ts";
 
 /**
- * The port of the message queue: a durable, partitioned log. It knows nothing of workers, retries or
- * dead letters; those live in the workers' databases, once for every engine.
+ * The port of the message queue: a durable, partitioned log. It knows nothing of workers, retries
+ * or dead letters; those live in the workers' databases, once for every engine.
  *
  * Spans, metrics, argument checks and limits stand in front of it (queue.ts), never in an engine.
  * `millrace/conformance` holds the suite that every engine passes.
@@ -47,7 +47,9 @@ export interface QueueEngine {
    */
   find(id: string, source?: string): Promise<FoundEvent[]>;
 
-  /** Removes the events of a partition up to and including a position. Positions never come again. */
+  /**
+   * Removes the events of a partition up to and including a position. Positions never come again.
+   */
   trim(partition: number, position: number): Promise<void>;
 
   health(): Promise<QueueHealth>;
@@ -60,7 +62,10 @@ export interface AppendRequest {
   /** `partitionOf(event.key)`: computed in front of the port, the same on every engine. */
   readonly partition: number;
   readonly event: EventRecord;
-  /** A hash of what the client sent, kept with the id so that a reused key can be told from a repeat. */
+  /**
+   * A hash of what the client sent, kept with the id so that a reused key can be told from a
+   * repeat.
+   */
   readonly fingerprint?: string;
 }
 
@@ -86,12 +91,13 @@ export interface SubscribeOptions {
 export interface Subscription {
   /**
    * The next events in order of acceptance, at most `limit`. Waits up to `waitMs` for the first one
-   * (0: not at all) and wakes within 2 ms of an append by any process; an empty batch is an ordinary
-   * answer. Passing over events of other types ends the wait too: no events, but positions. Aborting
-   * `signal` or `close` ends it with an empty batch. One call at a time.
+   * (0: not at all) and wakes within 2 ms of an append by any process; an empty batch is an
+   * ordinary answer. Passing over events of other types ends the wait too: no events, but
+   * positions. Aborting `signal` or `close` ends it with an empty batch. One call at a time.
    *
-   * @throws MR_QUEUE_GAP where events behind a cursor were trimmed before they were read, or where a
-   *   cursor is beyond the end (a lost tail); `extra.partition` tells where, `extra.trimmed` how far
+   * @throws MR_QUEUE_GAP where events behind a cursor were trimmed before they were read, or where
+   *   a cursor is beyond the end (a lost tail); `extra.partition` tells where, `extra.trimmed` how
+   *   far
    * @throws MR_QUEUE_DAMAGED where a stored event fails its checksum; `extra` tells where
    */
   next(limit: number, waitMs: number, signal?: AbortSignal): Promise<Batch>;
@@ -102,8 +108,8 @@ export interface Batch {
   readonly events: readonly QueuedEvent[];
   /**
    * Partition → position up to which this batch reaches, events of other types included; only the
-   * partitions where it is further than before. Between the last event and the end it may be a number
-   * that no event of the partition has.
+   * partitions where it is further than before. Between the last event and the end it may be a
+   * number that no event of the partition has.
    */
   readonly positions: ReadonlyMap<number, number>;
 }

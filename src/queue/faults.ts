@@ -13,7 +13,10 @@ export const trimmedFault = (partition: number, cursor: number, trimmed: number)
     },
   );
 
-/** Somebody read further than the queue reaches: its newest events are lost (an old copy, a cut tail). */
+/**
+ * Somebody read further than the queue reaches: its newest events are lost (an old copy, a cut
+ * tail).
+ */
 export const lostTailFault = (partition: number, cursor: number, end: number) =>
   new MillraceError(
     "MR_QUEUE_GAP",

@@ -74,7 +74,9 @@ export function createQueue(engine: QueueEngine, options: QueueOptions = {}): Qu
   };
 }
 
-/** Ids, sources, types and keys stand in indexes and on every page: past these sizes all get worse. */
+/**
+ * Ids, sources, types and keys stand in indexes and on every page: past these sizes all get worse.
+ */
 function checkSizes({ id, source, type, key, data }: EventRecord): void {
   refuseLong("id", id, limits.idBytesMax);
   refuseLong("source", source, limits.sourceBytesMax);

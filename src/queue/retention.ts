@@ -3,8 +3,8 @@ import type { QueueEngine } from "./engine.ts";
 
 /**
  * What may leave the queue. Events stay for a time after every worker has handled them, so that a
- * worker can be rebuilt, and leave earlier where they take too much room; but none leaves before every
- * worker has applied it. A worker of which nothing is known keeps everything.
+ * worker can be rebuilt, and leave earlier where they take too much room; but none leaves before
+ * every worker has applied it. A worker of which nothing is known keeps everything.
  */
 
 export interface RetentionLimits {
@@ -22,9 +22,9 @@ export interface Stored {
 }
 
 /**
- * The time before which events may leave. Beyond the limit of bytes it comes nearer than the age, by
- * as much as there is too much: bytes are taken to be spread evenly over the time. A repeat, once the
- * first cut is made, corrects what this estimate gets wrong.
+ * The time before which events may leave. Beyond the limit of bytes it comes nearer than the age,
+ * by as much as there is too much: bytes are taken to be spread evenly over the time. A repeat,
+ * once the first cut is made, corrects what this estimate gets wrong.
  */
 export function cutOffTime(
   { storedBytes, oldestAcceptedAt }: Stored,
@@ -40,8 +40,8 @@ export function cutOffTime(
 }
 
 /**
- * The trims to make: for each partition the position before the cut-off time, but not beyond what the
- * slowest worker has applied. An `undefined` worker is one that nothing is known of.
+ * The trims to make: for each partition the position before the cut-off time, but not beyond what
+ * the slowest worker has applied. An `undefined` worker is one that nothing is known of.
  */
 export function planTrims(
   beforeCutOff: ReadonlyMap<number, number>,

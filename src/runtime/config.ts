@@ -20,7 +20,9 @@ const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .transform((text) => text.split(",").map((part) => part.trim()))
     .pipe(z.array(item));
 
-/** What `sqlite:` or `memory:` means is known to engines.ts alone; here only the form is checked. */
+/**
+ * What `sqlite:` or `memory:` means is known to engines.ts alone; here only the form is checked.
+ */
 const engine = (...known: readonly string[]) =>
   z
     .string()

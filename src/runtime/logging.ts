@@ -6,8 +6,8 @@ import type { Config } from "./config.ts";
 const secretFields = ["authorization", "cookie", "password", "secret", "token", "apiKey"];
 
 /**
- * The logger of one process: JSON lines on stdout, or readable lines on a terminal. Written at once,
- * so that the last line before a crash is not lost.
+ * The logger of one process: JSON lines on stdout, or readable lines on a terminal. Written at
+ * once, so that the last line before a crash is not lost.
  */
 export async function createLog(
   config: Pick<Config, "logLevel" | "logFormat">,

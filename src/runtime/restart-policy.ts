@@ -13,8 +13,9 @@ export interface Restart {
 }
 
 /**
- * When to begin a process again that has ended by itself after `ranMs`: at once but for a moment the
- * first time, later and later while it keeps ending, and at once again after it ran well for a while.
+ * When to begin a process again that has ended by itself after `ranMs`: at once but for a moment
+ * the first time, later and later while it keeps ending, and at once again after it ran well for a
+ * while.
  */
 export function nextRestart(history: RestartHistory, ranMs: number): Restart {
   const failures = ranMs >= limits.restartForgottenMs ? 0 : history.failures;

@@ -19,9 +19,9 @@ export interface RetentionOptions {
 }
 
 /**
- * Keeps the queue short: now and then asks every worker how far it has come, and lets go of what all
- * have handled and nobody is to have again. Begins after the first interval, and loads what it needs
- * only then, so that it costs nothing while the system starts.
+ * Keeps the queue short: now and then asks every worker how far it has come, and lets go of what
+ * all have handled and nobody is to have again. Begins after the first interval, and loads what it
+ * needs only then, so that it costs nothing while the system starts.
  */
 export function keepRetention(options: RetentionOptions): AsyncDisposable {
   const { config, data, clock, log } = options;

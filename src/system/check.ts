@@ -78,7 +78,9 @@ function checkEvents({ accepts, workers, webhooks }: Parts, report: Report): Map
   return events;
 }
 
-/** A handler for an event that nobody can publish or emit would never run: a mistake, not a feature. */
+/**
+ * A handler for an event that nobody can publish or emit would never run: a mistake, not a feature.
+ */
 function checkHandledEvents(
   workers: readonly AnyWorker[],
   events: ReadonlyMap<string, AnyEvent>,

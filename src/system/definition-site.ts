@@ -5,7 +5,9 @@ export interface DefinitionSite {
   readonly column: number;
 }
 
-/** The caller of the public function that calls this: the first frame outside Millrace's own code. */
+/**
+ * The caller of the public function that calls this: the first frame outside Millrace's own code.
+ */
 export function definitionSite(
   definer: (...parameters: never[]) => unknown,
 ): DefinitionSite | undefined {

@@ -8,7 +8,9 @@ export interface EventOptions<S extends Schema> {
   readonly key: (data: OutputOf<S>) => string;
   /** One line for the API's documents. */
   readonly description?: string;
-  /** Data as people would send it, for the documents and for the first thing to try after a start. */
+  /**
+   * Data as people would send it, for the documents and for the first thing to try after a start.
+   */
   readonly example?: InputOf<S>;
 }
 
@@ -32,7 +34,8 @@ export type DataInput<E extends AnyEvent> = InputOf<E["data"]>;
 export type DataOf<E extends AnyEvent> = OutputOf<E["data"]>;
 
 /**
- * Defines a type of event. Mistakes (a bad name, no schema, no key) are told by `defineSystem`, all together.
+ * Defines a type of event. Mistakes (a bad name, no schema, no key) are told by `defineSystem`, all
+ * together.
  *
  * @example
  * const PostPublished = defineEvent("post.published", {

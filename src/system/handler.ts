@@ -13,7 +13,10 @@ export interface HandlerCache {
    * committed. Concurrent misses of a key load once.
    */
   get<Value extends Cacheable>(key: string, load: () => Promise<Value>): Promise<Value>;
-  /** Says that this transaction changes what these keys stand for: no cached value outlives its commit. */
+  /**
+   * Says that this transaction changes what these keys stand for: no cached value outlives its
+   * commit.
+   */
   touch(keys: string | readonly string[]): void;
 }
 
@@ -50,7 +53,9 @@ export type Prepare<Tables, E extends AnyEvent, Prepared> = (
 ) => Promise<Prepared>;
 
 export interface HandlerOptions<Tables, E extends AnyEvent, Emitted extends AnyEvent, Prepared> {
-  /** The events that this handler may emit; emitting another is refused, in types and at run time. */
+  /**
+   * The events that this handler may emit; emitting another is refused, in types and at run time.
+   */
   readonly emits?: readonly Emitted[];
   readonly prepare?: Prepare<Tables, E, Prepared>;
   /** How often a failing event is tried before it is a dead letter. */

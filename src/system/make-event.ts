@@ -14,9 +14,9 @@ export interface EventParts {
 }
 
 /**
- * Makes an event of checked data: the one way from a definition to a record, for producer and outbox.
- * The data is stored as it was given, not as the schema transforms it, since only the former is sure
- * to be JSON; handlers run the schema again. Synchronous where the schema is.
+ * Makes an event of checked data: the one way from a definition to a record, for producer and
+ * outbox. The data is stored as it was given, not as the schema transforms it, since only the
+ * former is sure to be JSON; handlers run the schema again. Synchronous where the schema is.
  *
  * @throws MR_DATA_INVALID with each fault's pointer, MR_KEY_NOT_STRING, MR_BODY_TOO_LARGE
  */

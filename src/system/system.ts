@@ -11,7 +11,10 @@ export interface SystemOptions<
   readonly accepts: Accepts;
   readonly workers: Workers;
   readonly webhooks?: readonly WebhookDefinition[];
-  /** A folder of static files that the gateway serves, as a URL: `new URL("./page/", import.meta.url)`. */
+  /**
+   * A folder of static files that the gateway serves, as a URL: `new URL("./page/",
+   * import.meta.url)`.
+   */
   readonly page?: URL;
   readonly description?: string;
 }

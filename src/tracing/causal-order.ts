@@ -1,10 +1,10 @@
 import type { SpanRecord } from "./span-store.ts";
 
 /**
- * Puts the spans of a trace in the order in which they caused each other. What one worker did for one
- * event stands together, by number of hop; what its follow-up events led to stands right behind it,
- * before what the next worker did for the same event. Clocks only decide between equals, since spans
- * come from several processes.
+ * Puts the spans of a trace in the order in which they caused each other. What one worker did for
+ * one event stands together, by number of hop; what its follow-up events led to stands right behind
+ * it, before what the next worker did for the same event. Clocks only decide between equals, since
+ * spans come from several processes.
  */
 export function causalOrder(spans: readonly SpanRecord[]): SpanRecord[] {
   const groups = groupsOf(spans);

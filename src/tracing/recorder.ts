@@ -30,8 +30,9 @@ export interface RecordingTracing extends Tracing {
 }
 
 /**
- * Records the hops of one process with OpenTelemetry's SDK. A trace that is not sampled makes no span
- * at all: one of the SDK's costs 2 to 3 µs even when its sampler drops it, so ours decides before.
+ * Records the hops of one process with OpenTelemetry's SDK. A trace that is not sampled makes no
+ * span at all: one of the SDK's costs 2 to 3 µs even when its sampler drops it, so ours decides
+ * before.
  */
 export function createTracing(options: TracingOptions): RecordingTracing {
   const { box, store, workerLetters } = options;

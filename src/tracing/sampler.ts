@@ -33,8 +33,8 @@ export function createSampler(options: SamplerOptions = {}): Sampler {
 export const sampleAll: Sampler = { begins: () => true, continues: () => true };
 
 /**
- * Grants at most `perSecond` within any second on average, and as many at once after a quiet second:
- * the first requests of an idle system are always traced.
+ * Grants at most `perSecond` within any second on average, and as many at once after a quiet
+ * second: the first requests of an idle system are always traced.
  */
 export function tokenBucket(perSecond: number, clock: Pick<Clock, "monotonic">): () => boolean {
   let tokens = perSecond;

@@ -6,8 +6,9 @@ import type { SpanStore } from "./span-store.ts";
 
 /**
  * Takes ended spans from OpenTelemetry's SDK and writes them to the store in the background, one
- * batch at a time. Spans are worth less than what they describe: where the store fails, the batch is
- * gone; where it is slow, the buffer fills and what comes then is dropped. Nobody waits or hears of it.
+ * batch at a time. Spans are worth less than what they describe: where the store fails, the batch
+ * is gone; where it is slow, the buffer fills and what comes then is dropped. Nobody waits or hears
+ * of it.
  */
 export class SpanBuffer implements SpanProcessor {
   readonly #store: SpanStore;
@@ -41,7 +42,9 @@ export class SpanBuffer implements SpanProcessor {
     }
   }
 
-  /** Resolves once a write that was under way has ended, and one of all that waited. Never rejects. */
+  /**
+   * Resolves once a write that was under way has ended, and one of all that waited. Never rejects.
+   */
   async forceFlush(): Promise<void> {
     if (this.#writing !== undefined) return await this.#writing;
     if (this.#spans.length === 0) return;

@@ -48,7 +48,10 @@ export function toSpanRecord(span: ReadableSpan, box: string, pid: number): Span
   };
 }
 
-/** OpenTelemetry's seconds and nanoseconds. A bare number would be taken for another clock's where small. */
+/**
+ * OpenTelemetry's seconds and nanoseconds. A bare number would be taken for another clock's where
+ * small.
+ */
 export function toHrTime(ms: number): HrTime {
   const us = Math.round(ms * 1_000);
   return [Math.floor(us / 1_000_000), (us % 1_000_000) * 1_000];

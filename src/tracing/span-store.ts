@@ -30,9 +30,13 @@ export interface SpanRecord {
  * spans is allowed; slowing or failing what they describe is not.
  */
 export interface SpanStore {
-  /** Stores spans, and forgets the oldest beyond `limits.spansKeptMax`. Rejects where they are lost. */
+  /**
+   * Stores spans, and forgets the oldest beyond `limits.spansKeptMax`. Rejects where they are lost.
+   */
   write(spans: readonly SpanRecord[]): Promise<void>;
-  /** The spans of a trace by their start, the first `limits.spansPerTraceMax`; none where unknown. */
+  /**
+   * The spans of a trace by their start, the first `limits.spansPerTraceMax`; none where unknown.
+   */
   trace(traceId: string): Promise<SpanRecord[]>;
   /** Traces in which an event takes part, the one written to last first; at most 100. */
   tracesOf(eventId: string): Promise<string[]>;

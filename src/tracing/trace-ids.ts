@@ -7,7 +7,9 @@ export interface TraceIds {
   spanId(): string;
 }
 
-/** How much randomness is drawn at once: every request takes ids, sampled or not, so they are cheap. */
+/**
+ * How much randomness is drawn at once: every request takes ids, sampled or not, so they are cheap.
+ */
 const drawnBytes = 4_096;
 
 /** Random ids as W3C Trace Context wants them. */

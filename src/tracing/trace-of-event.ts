@@ -43,8 +43,8 @@ async function readTraces(store: SpanStore, eventId: string): Promise<SpanRecord
 }
 
 /**
- * Of a trace with several events (a batch), what belongs to one: what led to it, itself, what it led
- * to, and what is no event's.
+ * Of a trace with several events (a batch), what belongs to one: what led to it, itself, what it
+ * led to, and what is no event's.
  */
 export function spansOfEvent(spans: readonly SpanRecord[], eventId: string): SpanRecord[] {
   const byId = new Map(spans.map((span) => [span.spanId, span]));

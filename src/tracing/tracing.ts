@@ -34,7 +34,10 @@ export interface HopOptions {
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** A hop under way. One that is never ended is never recorded: a rolled back attempt leaves no trace. */
+/**
+ * A hop under way. One that is never ended is never recorded: a rolled back attempt leaves no
+ * trace.
+ */
 export interface Hop {
   /** For what this hop causes: the parent of the next hop, the `traceparent` sent along. */
   readonly context: TraceContext;

@@ -8,8 +8,8 @@ import type { Emit, HandlerDefinition } from "../system/handler.ts";
 import { makeEvent } from "../system/make-event.ts";
 
 /**
- * Collects what one handler run emits. The ids derive from the cause and the count, so that the same
- * run repeated emits the same events.
+ * Collects what one handler run emits. The ids derive from the cause and the count, so that the
+ * same run repeated emits the same events.
  */
 export class Emitter {
   readonly #cause: QueuedEvent;

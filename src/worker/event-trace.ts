@@ -2,8 +2,8 @@ import type { QueuedEvent } from "../queue/engine.ts";
 import { formatTraceparent, type Hop, parseTraceparent, type Tracing } from "../tracing/tracing.ts";
 
 /**
- * The hops of one traced event at one worker. Nothing is recorded before the commit: an attempt that
- * is rolled back leaves no trace of itself.
+ * The hops of one traced event at one worker. Nothing is recorded before the commit: an attempt
+ * that is rolled back leaves no trace of itself.
  */
 export class EventTrace {
   readonly #tracing: Tracing;

@@ -10,7 +10,8 @@ export interface WorkerLink {
    * worker must have applied first.
    *
    * @returns the answer as JSON text
-   * @throws MR_QUERY_UNKNOWN, MR_INPUT_INVALID, MR_AFTER_TIMEOUT, MR_QUERY_FAILED, MR_WORKER_UNAVAILABLE
+   * @throws MR_QUERY_UNKNOWN, MR_INPUT_INVALID, MR_AFTER_TIMEOUT, MR_QUERY_FAILED,
+   * MR_WORKER_UNAVAILABLE
    */
   query(
     name: string,

@@ -5,7 +5,8 @@ import type { Place } from "./link.ts";
 
 /**
  * How far this worker has come, and who waits for it to come further. For partitions of this
- * instance it knows at once, cache refresh included; for those of others it looks into the database.
+ * instance it knows at once, cache refresh included; for those of others it looks into the
+ * database.
  */
 export class Progress {
   readonly #database: DatabaseEngine;

@@ -48,8 +48,8 @@ interface ParkedRow extends QueuedRow {
 const idOf = (source: string, id: string) => `${source}\n${id}`;
 
 /**
- * The worker's bookkeeping as statements: one a batch, not one an event. Whole batches travel as one
- * JSON parameter, which SQLite and PostgreSQL both unfold.
+ * The worker's bookkeeping as statements: one a batch, not one an event. Whole batches travel as
+ * one JSON parameter, which SQLite and PostgreSQL both unfold.
  */
 export class WorkerStore {
   readonly #sql: ReturnType<typeof statements>;

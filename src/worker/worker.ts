@@ -202,8 +202,8 @@ class WorkerInstance implements Worker {
   }
 
   /**
-   * Decides what a failed turn means. Whatever it was, what this instance believes of its partitions
-   * is doubtful afterwards, so it takes them anew. False: it cannot go on.
+   * Decides what a failed turn means. Whatever it was, what this instance believes of its
+   * partitions is doubtful afterwards, so it takes them anew. False: it cannot go on.
    */
   async #recover(error: Error): Promise<boolean> {
     const { clock, log, onFatal } = this.#parts;

@@ -1,7 +1,7 @@
 /**
  * A SQLite file is opened so that its commits survive power loss and only its owner reads it; the
- * settings are read back from a real file. Failures are made for real: a second connection that holds the
- * lock, a file of noise, a file that may not grow.
+ * settings are read back from a real file. Failures are made for real: a second connection that
+ * holds the lock, a file of noise, a file that may not grow.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

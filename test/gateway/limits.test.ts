@@ -1,4 +1,6 @@
-/** Quotas and overload: who is counted, what the answers tell, and that nothing is stored beyond. */
+/**
+ * Quotas and overload: who is counted, what the answers tell, and that nothing is stored beyond.
+ */
 
 import { fastify } from "fastify";
 import { parseList } from "structured-headers";

@@ -1,6 +1,6 @@
 /**
- * Many events as a stream of lines: appended in chunks, each checked whole; never held whole. What is
- * held is counted in lines, by a producer that holds on to each chunk until the test lets go.
+ * Many events as a stream of lines: appended in chunks, each checked whole; never held whole. What
+ * is held is counted in lines, by a producer that holds on to each chunk until the test lets go.
  */
 import { request } from "node:http";
 import { json as readJson } from "node:stream/consumers";

@@ -1,4 +1,6 @@
-/** Somebody else's signed requests: only what is signed becomes an event, and each delivery once. */
+/**
+ * Somebody else's signed requests: only what is signed becomes an event, and each delivery once.
+ */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { defineEvent, defineSystem, webhook, webhookEvent } from "millrace";
 import { expect, it } from "vitest";

@@ -1,4 +1,6 @@
-/** The memory engine keeps every promise of the queue's port: the conformance suite, nothing else. */
+/**
+ * The memory engine keeps every promise of the queue's port: the conformance suite, nothing else.
+ */
 import { queueConformance } from "millrace/conformance";
 import { describe, it } from "vitest";
 import { createMemoryQueueData, openMemoryQueue } from "../../src/engines/memory/queue.ts";

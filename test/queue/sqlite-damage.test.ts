@@ -1,6 +1,7 @@
 /**
- * What the embedded queue cannot trust, it refuses and leaves as it was, byte for byte: newer formats,
- * other databases, noise, files cut short. What changed inside a row is found when it is read.
+ * What the embedded queue cannot trust, it refuses and leaves as it was, byte for byte: newer
+ * formats, other databases, noise, files cut short. What changed inside a row is found when it is
+ * read.
  */
 import {
   copyFileSync,

@@ -1,7 +1,8 @@
 /**
- * A disk that runs full, fails or is held by others: nothing is acknowledged and then dropped, what is
- * refused says whether it may be stored, and a full queue can drain itself. Limits stand in for sizes;
- * the full disk is a small tmpfs (where mounting is allowed), the failing one a limit of file size.
+ * A disk that runs full, fails or is held by others: nothing is acknowledged and then dropped, what
+ * is refused says whether it may be stored, and a full queue can drain itself. Limits stand in for
+ * sizes; the full disk is a small tmpfs (where mounting is allowed), the failing one a limit of
+ * file size.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";

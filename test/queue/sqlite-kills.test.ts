@@ -2,8 +2,8 @@
  * Writer processes are killed with kill -9 at random moments and started again, while a reader
  * follows. Afterwards: every acknowledged event is there at the place of its receipt, nothing was
  * invented, no position stands twice, each writer's events are in its order, the reader saw exactly
- * what is stored, and SQLite finds the file intact. The moments are drawn from a seed that a failure
- * prints; what the processes do between them is not repeatable.
+ * what is stored, and SQLite finds the file intact. The moments are drawn from a seed that a
+ * failure prints; what the processes do between them is not repeatable.
  */
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -32,7 +32,9 @@ it(`loses nothing acknowledged over ${kills} kills`, async () => {
   const acknowledged = new Map<string, readonly [partition: number, position: number]>();
   let killed = 0;
 
-  /** One life of a writer: it dies after a random number of answers, somewhere in its next append. */
+  /**
+   * One life of a writer: it dies after a random number of answers, somewhere in its next append.
+   */
   const live = async (name: string) => {
     const answers = 3 + Math.floor(random() * 40);
     let seen = 0;

@@ -1,4 +1,6 @@
-/** The SQLite engine keeps every promise of the queue's port: the conformance suite on real files. */
+/**
+ * The SQLite engine keeps every promise of the queue's port: the conformance suite on real files.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

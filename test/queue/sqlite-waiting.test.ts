@@ -1,7 +1,7 @@
 /**
  * Readers wake across processes by the bell alone, find what they did not hear, and do next to
- * nothing while nothing happens. Clocks whose timers never fire leave only the bell; clocks turned by
- * hand count what a waiting reader does. No time is measured.
+ * nothing while nothing happens. Clocks whose timers never fire leave only the bell; clocks turned
+ * by hand count what a waiting reader does. No time is measured.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** Appends to a queue until it is killed, and tells each answer in a line (support.ts starts it). */
+/**
+ * Appends to a queue until it is killed, and tells each answer in a line (support.ts starts it).
+ */
 import { writeSync } from "node:fs";
 import { openSqliteQueue } from "../../src/engines/sqlite/queue.ts";
 import { MillraceError } from "../../src/lib/errors.ts";

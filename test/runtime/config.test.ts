@@ -1,7 +1,7 @@
 /**
- * The configuration is read once: flags over environment over defaults, every problem told together,
- * nothing unknown let through. Proven over the table of settings itself and with generated variables,
- * so that a new setting is covered as soon as it stands in the table.
+ * The configuration is read once: flags over environment over defaults, every problem told
+ * together, nothing unknown let through. Proven over the table of settings itself and with
+ * generated variables, so that a new setting is covered as soon as it stands in the table.
  */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";

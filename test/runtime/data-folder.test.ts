@@ -1,6 +1,6 @@
 /**
- * The data folder is made whole or not at all, and whatever is refused stays as it was, byte for byte.
- * Proven on real folders; a lock's holders are real processes.
+ * The data folder is made whole or not at all, and whatever is refused stays as it was, byte for
+ * byte. Proven on real folders; a lock's holders are real processes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import {

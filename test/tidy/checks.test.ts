@@ -1,6 +1,6 @@
 /**
- * Proves that each tidy check bites: a made-up source with the offence is found, and the same source
- * without it is not. Nothing is read from the repository.
+ * Proves that each tidy check bites: a made-up source with the offence is found, and the same
+ * source without it is not. Nothing is read from the repository.
  */
 import { homedir } from "node:os";
 import { describe, expect, test } from "vitest";

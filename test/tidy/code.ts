@@ -66,7 +66,9 @@ function withoutLiterals({ program, text }: Source): string {
 const bareMembers = new Set(["Date.now", "Math.random", "performance.now"]);
 const bareCalls = new Set(["setTimeout", "setInterval"]);
 
-/** Time and chance come in from outside, so that a test can turn them: src/lib/ alone knows better. */
+/**
+ * Time and chance come in from outside, so that a test can turn them: src/lib/ alone knows better.
+ */
 export function bareTimeAndChance(sources: readonly Source[]): Findings {
   return sources
     .filter(({ path }) => path.startsWith("src/") && !path.startsWith("src/lib/"))

@@ -22,8 +22,8 @@ interface Section {
 const docs = "docs/errors.md";
 
 /**
- * The registry and its page say the same. A section is headed by the slug, so that a link can end in
- * `#slug`; its first line is the registry's entry; and what follows says why and what to do.
+ * The registry and its page say the same. A section is headed by the slug, so that a link can end
+ * in `#slug`; its first line is the registry's entry; and what follows says why and what to do.
  */
 export function errorDocFaults(registry: Registry, text: string): Findings {
   const sections = sectionsOf(text);

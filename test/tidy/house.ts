@@ -67,7 +67,9 @@ export function impureClient(sources: readonly Source[]): Findings {
     .map(({ at, to }) => `${at} imports ${to}: the client runs in browsers, on nothing`);
 }
 
-/** Each technology in its folder: files (by the beginnings of their paths) that may name a package. */
+/**
+ * Each technology in its folder: files (by the beginnings of their paths) that may name a package.
+ */
 export function misplacedPackages(
   sources: readonly Source[],
   places: Readonly<Record<string, readonly string[]>>,

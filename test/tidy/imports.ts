@@ -73,7 +73,9 @@ function addressedFile(node: Node): string | undefined {
   return first?.value.raw.startsWith(".") ? `${first.value.raw.replace(/\.$/, "")}.ts` : undefined;
 }
 
-/** `fastify` of `fastify/types`, `@scope/name` of `@scope/name/part`; Node's modules as they are. */
+/**
+ * `fastify` of `fastify/types`, `@scope/name` of `@scope/name/part`; Node's modules as they are.
+ */
 export function packageOf(specifier: string): string {
   if (specifier.startsWith("node:")) return specifier;
   return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");

@@ -38,7 +38,9 @@ export interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-/** What is installed for everybody is used; and what is used is installed, in exactly one version. */
+/**
+ * What is installed for everybody is used; and what is used is installed, in exactly one version.
+ */
 export function dependencyFaults(sources: readonly Source[], manifest: Manifest): Findings {
   const inSource = sources.filter(({ path }) => path.startsWith("src/"));
   const used = new Set(

@@ -1,7 +1,7 @@
 /**
  * One process of the two-process test: records its half of the reference request into the file of
- * spans, as the boxes would, and prints the traceparent that it hands on. Started with: the file, its
- * half, and for the second half the traceparent.
+ * spans, as the boxes would, and prints the traceparent that it hands on. Started with: the file,
+ * its half, and for the second half the traceparent.
  */
 import { openSqliteSpanStore } from "../../src/engines/sqlite/span-store.ts";
 import { workerLetters } from "../../src/tracing/hops.ts";

@@ -1,6 +1,6 @@
 /**
- * One request's thirteen hops, recorded by two real processes that share nothing but a file of spans
- * and a traceparent handed from one to the other, are read back as the picture's thirteen.
+ * One request's thirteen hops, recorded by two real processes that share nothing but a file of
+ * spans and a traceparent handed from one to the other, are read back as the picture's thirteen.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * The sampler bounds how many traces are recorded, and never starves a quiet system: properties over
- * random arrivals on a clock turned by hand, with the bound computed a second way.
+ * The sampler bounds how many traces are recorded, and never starves a quiet system: properties
+ * over random arrivals on a clock turned by hand, with the bound computed a second way.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

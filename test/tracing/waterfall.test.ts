@@ -1,7 +1,7 @@
 /**
- * A trace as people read it: rows in the order of cause whatever the order of the spans, nothing made
- * up, waiting told from work without colour, and never wider than the terminal. The reference trace
- * of thirteen hops is made by hand; properties shuffle it and take spans away.
+ * A trace as people read it: rows in the order of cause whatever the order of the spans, nothing
+ * made up, waiting told from work without colour, and never wider than the terminal. The reference
+ * trace of thirteen hops is made by hand; properties shuffle it and take spans away.
  */
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";

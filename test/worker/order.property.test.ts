@@ -1,6 +1,6 @@
 /**
- * Order per key and effects once, under any mixture of failures, restarts and rebalancing: events of
- * a few keys, some of which fail a number of times, are handled by instances that come and go.
+ * Order per key and effects once, under any mixture of failures, restarts and rebalancing: events
+ * of a few keys, some of which fail a number of times, are handled by instances that come and go.
  */
 import fc from "fast-check";
 import { on } from "millrace";

@@ -10,8 +10,8 @@ export interface MemoryCacheOptions {
 }
 
 /**
- * A cache in the memory of one process. The fence is one clock of ticks for all keys: each block and
- * each release is a tick, and a fill shows the tick of its look-up.
+ * A cache in the memory of one process. The fence is one clock of ticks for all keys: each block
+ * and each release is a tick, and a fill shows the tick of its look-up.
  *
  * The last touch of a key is remembered for as many keys as the bound allows. What is forgotten
  * raises a floor under all keys: a fill that is older than the floor is refused, since nobody knows

@@ -16,7 +16,10 @@ const remedies = {
   damaged: "Stop, keep a copy of the file, and restore a backup.",
 } as const satisfies Record<SqliteFailure, string>;
 
-/** The failure of the database itself in Millrace's words; undefined where the statement is at fault. */
+/**
+ * The failure of the database itself in Millrace's words; undefined where the statement is at
+ * fault.
+ */
 export function databaseFailure(cause: unknown): MillraceError | undefined {
   const kind = sqliteFailure(cause);
   if (kind === undefined) return undefined;

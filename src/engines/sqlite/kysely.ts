@@ -81,7 +81,10 @@ class HandleConnection implements DatabaseConnection {
     };
   }
 
-  /** All rows are read before the first is handed on: an open cursor would keep the WAL from shrinking. */
+  /**
+   * All rows are read before the first is handed on: an open cursor would keep the WAL from
+   * shrinking.
+   */
   async *streamQuery<Row>(query: CompiledQuery, chunkRows: number) {
     const { rows } = await this.executeQuery<Row>(query);
     for (let at = 0; at < rows.length; at += chunkRows) {

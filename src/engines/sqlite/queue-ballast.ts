@@ -3,8 +3,8 @@ import { limits } from "../../lib/limits.ts";
 import { ensureBallast } from "./queue-disk.ts";
 
 /**
- * Keeps the ballast file in place: written a moment after the start, and anew once the disk has room
- * again. A queue without it works, so a failure to write it is no failure of the queue.
+ * Keeps the ballast file in place: written a moment after the start, and anew once the disk has
+ * room again. A queue without it works, so a failure to write it is no failure of the queue.
  */
 export class Ballast {
   readonly #folder: string;

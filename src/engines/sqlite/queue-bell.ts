@@ -6,8 +6,8 @@ import { bellName } from "./queue-file.ts";
 
 /**
  * Hears the commits of all processes: each touches the bell file, which is watched here from the
- * first subscription to the end. Watching costs nothing while nothing happens, and correctness never
- * depends on it: who waits also looks now and then.
+ * first subscription to the end. Watching costs nothing while nothing happens, and correctness
+ * never depends on it: who waits also looks now and then.
  */
 export class QueueBell {
   readonly #folder: string;

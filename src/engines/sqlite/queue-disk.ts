@@ -6,8 +6,8 @@ import { systemRandom } from "../../lib/random.ts";
 
 /**
  * Decides whether there is room for more. Refuses below the low-water mark, and goes on only at 1.5
- * times it, so that a queue at its limit does not flicker. Free pages inside the file count as free:
- * trimmed space stays in the file, so the volume alone would refuse for ever.
+ * times it, so that a queue at its limit does not flicker. Free pages inside the file count as
+ * free: trimmed space stays in the file, so the volume alone would refuse for ever.
  */
 export class RoomGate {
   readonly #lowBytes: number;
@@ -65,8 +65,8 @@ export const dropBallast = (folder: string): void =>
   rmSync(join(folder, ballastName), { force: true });
 
 /**
- * Writes the ballast file, unless it is there or would itself make the disk full. Really written, by
- * random bytes: a sparse or compressed file would free nothing.
+ * Writes the ballast file, unless it is there or would itself make the disk full. Really written,
+ * by random bytes: a sparse or compressed file would free nothing.
  */
 export async function ensureBallast(
   folder: string,

@@ -25,7 +25,9 @@ import { type DatabaseSync, type StatementSync, sqliteFailure } from "./sqlite.t
 /** One byte is written to this file after each commit; who reads in another process watches it. */
 export const bellName = "bell";
 
-/** After this error nothing more may be written: what the file holds is only known after a restart. */
+/**
+ * After this error nothing more may be written: what the file holds is only known after a restart.
+ */
 export class BrokenFile extends Error {
   override readonly name = "BrokenFile";
   /** What the caller of the failed operation is told. */
@@ -121,8 +123,8 @@ export class QueueFile {
   }
 
   /**
-   * Forgets ids that are old enough and whose events were trimmed: a few rows with each append, round
-   * and round, so that nobody ever waits for a large clean-up.
+   * Forgets ids that are old enough and whose events were trimmed: a few rows with each append,
+   * round and round, so that nobody ever waits for a large clean-up.
    */
   #sweepIds(newEvents: number, nowMs: number): void {
     this.#eventsSinceSweep += newEvents;

@@ -11,8 +11,8 @@ import type { StatementSync } from "./sqlite.ts";
 const rowsPerLook = 32;
 
 /**
- * Reads one subscription's events. All partitions stand in the file in one order, so this is one scan
- * from the oldest unread position; what is not asked for is skipped inside SQLite.
+ * Reads one subscription's events. All partitions stand in the file in one order, so this is one
+ * scan from the oldest unread position; what is not asked for is skipped inside SQLite.
  */
 export class QueueReading implements Reading {
   readonly #reader: QueueReader;
@@ -131,7 +131,9 @@ export class QueueReading implements Reading {
 const partitionCondition = (cursors: ReadonlyMap<number, number>, partitions: number): string =>
   cursors.size === partitions ? "true" : `partition in (${[...cursors.keys()].join(", ")})`;
 
-/** Positions are compared where they differ from partition to partition; unknown ones are skipped. */
+/**
+ * Positions are compared where they differ from partition to partition; unknown ones are skipped.
+ */
 function unreadCondition(cursors: ReadonlyMap<number, number>): string {
   const bounds = [...cursors].map(([partition, cursor]) => `when ${partition} then ${cursor}`);
   return `position > case partition ${bounds.join(" ")} end`;

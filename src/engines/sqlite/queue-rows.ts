@@ -23,8 +23,8 @@ export type EventRow = readonly [
 ];
 
 /**
- * The checksum over all other fields of a row: SQLite has none for what stands in the main file. The
- * separator keeps a character from moving from one field to the next unseen.
+ * The checksum over all other fields of a row: SQLite has none for what stands in the main file.
+ * The separator keeps a character from moving from one field to the next unseen.
  */
 export const checksum = (
   position: number,
@@ -72,7 +72,9 @@ export function eventOf(row: EventRow): QueuedEvent | undefined {
   return { partition, position, acceptedAt, event };
 }
 
-/** The text of the attributes; null where there are none, which is then neither stored nor parsed. */
+/**
+ * The text of the attributes; null where there are none, which is then neither stored nor parsed.
+ */
 export function attributesText(attributes: EventAttributes): string | null {
   for (const _ in attributes) return JSON.stringify(attributes);
   return null;

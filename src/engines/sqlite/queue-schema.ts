@@ -61,7 +61,8 @@ create table ids (
 export const queueFileOf = (folder: string): string => join(folder, "queue.db");
 
 /**
- * Opens the file for writing, once it is known to be a queue that this version understands, or none.
+ * Opens the file for writing, once it is known to be a queue that this version understands, or
+ * none.
  *
  * @throws MR_DATA_NEWER, MR_DATA_DAMAGED: the file was not changed
  * @throws MR_DATA_UNUSABLE, MR_SQLITE_VERSION, MR_QUEUE_UNAVAILABLE (locked for too long)
@@ -149,7 +150,9 @@ const damaged = (file: string, why: string, cause?: unknown) =>
     remedy: "Nothing was changed. Restore the file from a backup, or move it away to start anew.",
   });
 
-/** Makes the tables of a new queue, inside the caller's transaction; nothing where they are there. */
+/**
+ * Makes the tables of a new queue, inside the caller's transaction; nothing where they are there.
+ */
 export function createQueueTables(db: DatabaseSync, partitions: number, nowMs: number): void {
   if (number(db, "select count(*) from sqlite_schema") > 0) return;
   db.exec(schema);

@@ -11,8 +11,9 @@ import {
 
 /**
  * The thread on which a process writes to its queue, so that waiting for the disk never stops the
- * event loop. Requests are answered one by one in their order. After an error that leaves the file's
- * content uncertain it refuses everything: the process must end, and a new one look at the disk.
+ * event loop. Requests are answered one by one in their order. After an error that leaves the
+ * file's content uncertain it refuses everything: the process must end, and a new one look at the
+ * disk.
  */
 const port = parentPort;
 if (port === null) throw new Error("queue-writer.ts runs as a worker thread only");

@@ -34,15 +34,15 @@ export interface SqliteQueueOptions {
   readonly storedBytesMax?: number;
   readonly busyTimeoutMs?: number;
   /**
-   * Called once, when an I/O error left it unknown what is on the disk. Nothing is accepted any more:
-   * the process should exit with a status other than 0, and be started anew.
+   * Called once, when an I/O error left it unknown what is on the disk. Nothing is accepted any
+   * more: the process should exit with a status other than 0, and be started anew.
    */
   readonly onFatal?: (error: MillraceError) => void;
 }
 
 /**
- * The embedded queue: one SQLite file, shared by all processes of this machine. A receipt means that
- * the event is on the disk.
+ * The embedded queue: one SQLite file, shared by all processes of this machine. A receipt means
+ * that the event is on the disk.
  *
  * @throws MR_DATA_NEWER, MR_DATA_DAMAGED: the files were left as they were
  * @throws MR_DATA_UNUSABLE, MR_SQLITE_VERSION, MR_QUEUE_UNAVAILABLE

@@ -33,8 +33,8 @@ const createTables = `
 
 /**
  * Keeps spans in an SQLite file that every process of the machine writes and reads. Nothing is
- * synced: a power cut may take the file, which is then begun anew. Writes wait for each other without
- * blocking the event loop.
+ * synced: a power cut may take the file, which is then begun anew. Writes wait for each other
+ * without blocking the event loop.
  *
  * @throws MR_DATA_UNUSABLE where the file cannot be opened
  */
@@ -96,8 +96,9 @@ class SqliteSpanStore implements SpanStore {
     this.#insert = db.prepare(
       "insert into spans (trace_id, event_id, start_us, record) values (?, ?, ?, ?)",
     );
-    // Ids have no gaps, so the newest one tells which are too old, without counting the rows. At most
-    // twice as many go as came: a bound that was lowered is reached in steps that block nobody.
+    // Ids have no gaps, so the newest one tells which are too old, without counting the rows. At
+    // most twice as many go as came: a bound that was lowered is reached in steps that block
+    // nobody.
     this.#prune = db.prepare(
       `delete from spans where id <= min(
          (select max(id) from spans) - ?, (select min(id) from spans) + ?)`,

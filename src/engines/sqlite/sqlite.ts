@@ -21,7 +21,9 @@ const { DatabaseSync: Database } = loadSqlite();
 
 export type { DatabaseSync, StatementSync };
 
-/** Older ones can corrupt a file that two connections write or checkpoint at once (WAL-reset bug). */
+/**
+ * Older ones can corrupt a file that two connections write or checkpoint at once (WAL-reset bug).
+ */
 const oldestSafeVersion = [3, 51, 3] as const;
 
 export interface SqliteOptions {
@@ -32,9 +34,10 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens a database file (or one in memory: `:memory:`, `file:name?mode=memory`), creating it and its folder where absent, readable by the
- * owner only. Blocks while another process opens it, at most `limits.busyTimeoutMs`. Afterwards the
- * connection never waits by itself: a taken lock fails at once (see `whenFree`).
+ * Opens a database file (or one in memory: `:memory:`, `file:name?mode=memory`), creating it and
+ * its folder where absent, readable by the owner only. Blocks while another process opens it, at
+ * most `limits.busyTimeoutMs`. Afterwards the connection never waits by itself: a taken lock fails
+ * at once (see `whenFree`).
  *
  * What an earlier process wrote but may not have synced is on the disk when this returns.
  *
@@ -79,7 +82,9 @@ function checkVersion(version: string | undefined): void {
 const createFolder = (folder: string): string | undefined =>
   mkdirSync(folder, { recursive: true, mode: 0o700 });
 
-/** SQLite gives the WAL and the shared memory the mode of the database file, so this comes first. */
+/**
+ * SQLite gives the WAL and the shared memory the mode of the database file, so this comes first.
+ */
 function restrictToOwner(file: string): void {
   if (process.platform === "win32") return;
   if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
@@ -99,7 +104,8 @@ function configure(db: DatabaseSync, options: SqliteOptions & { inMemory: boolea
     setPragma(db, "fullfsync", 1);
     setPragma(db, "checkpoint_fullfsync", 1);
   }
-  // After a checkpoint the WAL is cut to this, so that one large transaction does not stay for ever.
+  // After a checkpoint the WAL is cut to this, so that one large transaction does not stay for
+  // ever.
   setPragma(db, "journal_size_limit", limits.walBytesMax);
   setPragma(db, "trusted_schema", 0);
 }
@@ -148,7 +154,9 @@ function syncFolder(folder: string): void {
 /** What went wrong with the file, told apart from a mistake in a statement. */
 export type SqliteFailure = "busy" | "full" | "io" | "damaged";
 
-/** Undefined where the error is not SQLite's, or is about the statement (a constraint, the syntax). */
+/**
+ * Undefined where the error is not SQLite's, or is about the statement (a constraint, the syntax).
+ */
 export function sqliteFailure(error: unknown): SqliteFailure | undefined {
   const resultCode = sqliteCode(error);
   if (resultCode === undefined) return undefined;

@@ -66,7 +66,9 @@ export class KeyStore implements Disposable {
     return store;
   }
 
-  /** Follows changes of the file until disposed. What cannot be read leaves the known keys in force. */
+  /**
+   * Follows changes of the file until disposed. What cannot be read leaves the known keys in force.
+   */
   follow(onError: (error: unknown) => void): void {
     this.#watch ??= this.#clock.every(limits.apiKeysRereadMs, () => {
       this.reread().catch(onError);

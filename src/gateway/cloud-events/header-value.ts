@@ -4,7 +4,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Decodes the value of a `ce-` header (CloudEvents HTTP binding 1.0.2, section 3.1.3.2): a quoted
- * value is unquoted first, then percent-decoding is done once. Overlong and broken UTF-8 is refused.
+ * value is unquoted first, then percent-decoding is done once. Overlong and broken UTF-8 is
+ * refused.
  *
  * @throws MR_CLOUDEVENT_INVALID
  */

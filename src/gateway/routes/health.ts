@@ -15,8 +15,9 @@ interface HealthOptions {
 const queueAskedMs = 1_000;
 
 /**
- * `/livez`: this process answers. `/readyz`: it wants requests. A queue that is down does not make a
- * gateway unready, since that would take all of them away at once while queries still work: it warns.
+ * `/livez`: this process answers. `/readyz`: it wants requests. A queue that is down does not make
+ * a gateway unready, since that would take all of them away at once while queries still work: it
+ * warns.
  */
 export function healthRoutes(app: FastifyInstance, { queue, clock, isReady }: HealthOptions): void {
   const queueStatus = askedSeldom(clock, async (): Promise<Status> => {
