@@ -210,6 +210,11 @@ export const limits = {
   /** After its drain deadline a process gets this long to end before it is killed. */
   killAfterMs: 2_000,
   retentionIntervalMs: 60_000,
+  /** Under `dev`: files that change within this time are one change; and nobody waits long for it. */
+  devSettleMs: 80,
+  devDrainMs: 1_000,
+  /** What `millrace events list` keeps in memory at most. */
+  listedEventsMax: 10_000,
   /** The kernel's limit for the path of a Unix socket is 108 (Linux) or 104 (macOS), with the end's 0. */
   socketPathBytesMax: 103,
   /** What a box's name adds to it: `/worker-` and a worker's name, a number and `.sock`. */

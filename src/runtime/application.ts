@@ -1,7 +1,8 @@
 import { realpath, stat } from "node:fs/promises";
-import { extname, relative, resolve } from "node:path";
+import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { asError, MillraceError } from "../lib/errors.ts";
+import { shortPath } from "../lib/short-path.ts";
 import type { SystemDefinition } from "../system/system.ts";
 
 /**
@@ -20,7 +21,7 @@ export async function loadApplication(file: string): Promise<SystemDefinition> {
   if (!isSystem(module.default)) {
     const found =
       module.default === undefined ? "exports nothing by default" : "exports something else";
-    throw new MillraceError("MR_APP_INVALID", `${shown(path)} ${found}.`, {
+    throw new MillraceError("MR_APP_INVALID", `${shortPath(path)} ${found}.`, {
       remedy: "End it with: export default defineSystem(…).",
     });
   }
@@ -37,7 +38,7 @@ async function findFile(file: string): Promise<string> {
   if (found?.isFile()) return await realpath(path);
   if (found?.isDirectory()) {
     throw new MillraceError("MR_APP_NOT_FOUND", `${file} is a folder.`, {
-      remedy: `Name the application's file, such as ${relative("", resolve(path, "app.ts"))}.`,
+      remedy: `Name the application's file, such as ${shortPath(resolve(path, "app.ts"))}.`,
     });
   }
   throw new MillraceError("MR_APP_NOT_FOUND", `There is no file ${path}.`, {
@@ -45,13 +46,11 @@ async function findFile(file: string): Promise<string> {
   });
 }
 
-const shown = (path: string): string => relative("", path) || path;
-
 /** What went wrong while the application's modules were read, and what to do about it. */
 function explain(error: Error, path: string): Error {
   // By its name: an error of the application's own copy of the package is not of our class.
   if (error.name === "MillraceError" && "code" in error) return error;
-  const place = placeOf(error) ?? shown(path);
+  const place = placeOf(error) ?? shortPath(path);
   switch ((error as NodeJS.ErrnoException).code) {
     case "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX":
       return new MillraceError("MR_SYNTAX_UNSUPPORTED", `${place}  ${firstLine(error)}`, {
@@ -88,7 +87,7 @@ function missingModule(message: string): string {
 
 const importerOf = (error: Error): string | undefined => {
   const importer = /imported from (.*)$/m.exec(error.message)?.[1];
-  return importer === undefined ? undefined : shown(importer);
+  return importer === undefined ? undefined : shortPath(importer);
 };
 
 const placeInStack = /(?:^|[\s(])((?:file:\/\/|\/|[A-Za-z]:\\)[^\s()]*?):(\d+)(?::(\d+))?\)?$/;
@@ -99,7 +98,7 @@ function placeOf(error: Error): string | undefined {
   for (const line of (error.stack ?? "").split("\n")) {
     const [, file, row, column] = placeInStack.exec(line) ?? [];
     if (file === undefined || file.includes("/node_modules/")) continue;
-    const name = shown(decodeURI(file.replace(/^file:\/\//, "")));
+    const name = shortPath(decodeURI(file.replace(/^file:\/\//, "")));
     return column === undefined ? `${name}:${row}` : `${name}:${row}:${column}`;
   }
   return undefined;

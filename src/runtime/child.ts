@@ -22,6 +22,10 @@ export interface ChildOptions {
   /** Everything it tells but `alive`. */
   readonly onMessage?: (message: FromBox) => void;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Silent for this long, it hangs; `limits.aliveTimeoutMs` where not given. */
+  readonly aliveTimeoutMs?: number;
+  /** Takes what the process writes to stdout and stderr, which else goes where ours goes. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /**
@@ -107,7 +111,7 @@ export class Child {
     }
     const { clock, log, stopMs } = this.#options;
     using _deadline = clock.after(stopMs, () => {
-      log.warn({ box: this.name }, `${this.name} does not stop and is killed`);
+      log.warn({ child: this.name }, `${this.name} does not stop and is killed`);
       this.kill();
     });
     await this.#ended.promise;
@@ -131,7 +135,8 @@ export class Child {
   }
 
   #spawn(): void {
-    const { module, parameters, clock, environment } = this.#options;
+    const { module, parameters, clock, environment, onOutput } = this.#options;
+    const output = onOutput === undefined ? "inherit" : "pipe";
     this.#state = "starting";
     this.#ended = Promise.withResolvers();
     this.#lastFailure = undefined;
@@ -140,8 +145,11 @@ export class Child {
       execArgv: ["--disable-warning=ExperimentalWarning"],
       env: environment ?? process.env,
       serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      stdio: ["ignore", output, output, "ipc"],
     });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => onOutput?.(text));
+    }
     this.#process = child;
     this.#startedAt = clock.monotonic();
     this.#heardAt = this.#startedAt;
@@ -170,14 +178,14 @@ export class Child {
    * late, it was the supervisor that stood still, and what the child said is not yet read.
    */
   #checkAlive(): void {
-    const { clock, log } = this.#options;
+    const { clock, log, aliveTimeoutMs = limits.aliveTimeoutMs } = this.#options;
     const now = clock.monotonic();
     const isLate = now - this.#checkedAt > 2 * limits.aliveIntervalMs;
     this.#checkedAt = now;
-    if (isLate) this.#heardAt = Math.max(this.#heardAt, now - limits.aliveTimeoutMs / 2);
-    if (this.#state === "stopping" || now - this.#heardAt < limits.aliveTimeoutMs) return;
+    if (isLate) this.#heardAt = Math.max(this.#heardAt, now - aliveTimeoutMs / 2);
+    if (this.#state === "stopping" || now - this.#heardAt < aliveTimeoutMs) return;
     log.error(
-      { box: this.name, silentMs: Math.round(now - this.#heardAt) },
+      { child: this.name, silentMs: Math.round(now - this.#heardAt) },
       `${this.name} hangs and is killed`,
     );
     this.kill();
@@ -208,7 +216,7 @@ export class Child {
     const how = signal === null ? `with status ${status}` : `by ${signal}`;
     const why = this.#lastFailure === undefined ? "" : `: ${this.#lastFailure.message}`;
     log.error(
-      { box: this.name, status, signal, delayMs, code: this.#lastFailure?.code },
+      { child: this.name, status, signal, delayMs, code: this.#lastFailure?.code },
       `${this.name} ended ${how}${why}; it begins again in ${delayMs} ms`,
     );
     this.#pause = clock.after(delayMs, () => this.#spawn());

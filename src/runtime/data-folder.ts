@@ -73,6 +73,22 @@ export async function openDataFolder(folder: string): Promise<DataFolder> {
   return data;
 }
 
+/**
+ * A data folder that is there already, for commands that only look. Makes nothing.
+ *
+ * @throws MR_DATA_NEWER, MR_DATA_DAMAGED, MR_DATA_UNUSABLE
+ */
+export async function existingDataFolder(folder: string): Promise<DataFolder> {
+  const data = dataFolderAt(folder);
+  const isThere = await isKnown(data.path).catch((error) => {
+    throw error instanceof MillraceError ? error : unusable(data.path, error);
+  });
+  if (isThere) return data;
+  throw new MillraceError("MR_DATA_UNUSABLE", `There is no data folder at ${data.path}.`, {
+    remedy: "Start the system there first, or say where its data are with --data.",
+  });
+}
+
 /** Whether the folder exists and is ours. False: there is nothing that could be harmed. */
 async function isKnown(path: string): Promise<boolean> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../lib/errors.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -36,6 +36,29 @@ export async function lockBoxes(
     throw error;
   }
   return { [Symbol.asyncDispose]: release };
+}
+
+/** A box that a process of this machine has taken, or had when it was killed. */
+export interface TakenBox {
+  readonly box: string;
+  readonly pid: number;
+  readonly isRunning: boolean;
+}
+
+/** Who runs what on a data folder. Touches nothing. */
+export async function takenBoxes(data: DataFolder): Promise<readonly TakenBox[]> {
+  const names = await readdir(data.run).catch((): string[] => []);
+  const taken: TakenBox[] = [];
+  for (const name of names.filter((name) => name.endsWith(".lock"))) {
+    const holder = await readHolder(join(data.run, name));
+    if (holder === undefined) continue;
+    taken.push({
+      box: name.slice(0, -".lock".length),
+      pid: holder.pid,
+      isRunning: isAlive(holder),
+    });
+  }
+  return taken;
 }
 
 async function lock(file: string, box: string, folder: string): Promise<() => Promise<void>> {

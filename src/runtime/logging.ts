@@ -31,6 +31,7 @@ async function prettyLines(): Promise<pino.DestinationStream> {
   const { default: pretty } = await import("pino-pretty");
   return pretty({
     sync: true,
+    singleLine: true,
     colorize: isTerminal() && !process.env.NO_COLOR,
     translateTime: "HH:MM:ss.l",
     ignore: "pid,hostname,box",

@@ -1,6 +1,7 @@
 import { type ErrorCodeName, errorCodes } from "../lib/error-codes.ts";
 import { type Fault, MillraceError } from "../lib/errors.ts";
 import type { Config } from "./config.ts";
+import type { SystemSummary } from "./summary.ts";
 import type { ProcessPlan } from "./topology.ts";
 
 /** Everything a box's process needs to know in order to begin. */
@@ -23,9 +24,18 @@ export type ToBox =
   /** To the balancer: send this gateway nothing more, or send to it again. Answered by `gateway`. */
   | { readonly kind: "gateway"; readonly name: string; readonly serving: boolean };
 
+/** A box has begun its work. */
+export interface Ready {
+  readonly kind: "ready";
+  /** The port that it listens on, if it is one that people want to know. */
+  readonly port?: number;
+  /** Of the application, where it was loaded by the box alone. */
+  readonly summary?: SystemSummary;
+}
+
 /** What a box tells its supervisor. */
 export type FromBox =
-  | { readonly kind: "ready"; readonly port?: number }
+  | Ready
   /** The event loop turns. */
   | { readonly kind: "alive" }
   /** It ends because of this. */

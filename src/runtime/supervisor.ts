@@ -1,10 +1,9 @@
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Clock } from "../lib/clock.ts";
 import { keepAlive } from "../lib/keep-alive.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
+import { boxModule } from "./box-module.ts";
 import { Child, type ChildState } from "./child.ts";
 import type { Assignment, FromBox } from "./messages.ts";
 import type { BoxPlan } from "./topology.ts";
@@ -110,7 +109,7 @@ export class Supervisor implements Service {
     await this.#steer(gateway.name, false);
     await gateway.renew();
     await this.#steer(gateway.name, true);
-    log.info({ box: gateway.name, pid: gateway.pid }, `${gateway.name} was renewed`);
+    log.info({ child: gateway.name, childPid: gateway.pid }, `${gateway.name} was renewed`);
   }
 
   /** Tells the balancer and waits for its answer, or for the time in which one was to be expected. */
@@ -171,7 +170,3 @@ export class Supervisor implements Service {
     this.#gatewayChanges.get(`${message.name} ${message.serving}`)?.();
   }
 }
-
-/** Compiled it is .js, in a checkout .ts: the same ending as this file's. */
-const here = fileURLToPath(import.meta.url);
-const boxModule = fileURLToPath(new URL(`./boxes/main${extname(here)}`, import.meta.url));

@@ -8,11 +8,10 @@ import type { DataFolder } from "./data-folder.ts";
 /** One box: what it is, where it listens and whom it must reach. Plain data, sent to its process. */
 export type BoxPlan = BalancerPlan | GatewayPlan | WorkerPlan;
 
-/** All boxes in one process, for `millrace dev`. */
+/** All boxes in one process, for `millrace dev`; which these are, it reads from the application. */
 export interface PicturePlan {
   readonly kind: "picture";
   readonly name: "picture";
-  readonly plans: readonly BoxPlan[];
 }
 
 /** What one process runs. */

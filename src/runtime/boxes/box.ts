@@ -4,6 +4,7 @@ import type { SystemDefinition } from "../../system/system.ts";
 import type { Config } from "../config.ts";
 import type { DataFolder } from "../data-folder.ts";
 import type { Engines } from "../engines.ts";
+import type { SystemSummary } from "../summary.ts";
 import type { BoxPlan } from "../topology.ts";
 
 /** What a box is given besides its plan: what all boxes of a process share. */
@@ -25,6 +26,7 @@ export interface BoxContext {
 export interface RunningBox {
   /** The port that it listens on, if it is one that people want to know. */
   readonly port?: number;
+  readonly summary?: SystemSummary;
   /** Balancer only: stops or resumes sending to a gateway; resolves when that has come into effect. */
   steer?(gateway: string, serving: boolean): Promise<void>;
   /** Finishes what runs and lets go of everything but the engines. */

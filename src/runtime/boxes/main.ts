@@ -85,7 +85,12 @@ class BoxProcess {
         log: this.#log,
         fail: onFatal,
       });
-      tell({ kind: "ready", ...(this.#box.port === undefined ? {} : { port: this.#box.port }) });
+      const { port, summary } = this.#box;
+      tell({
+        kind: "ready",
+        ...(port === undefined ? {} : { port }),
+        ...(summary === undefined ? {} : { summary }),
+      });
     } catch (thrown) {
       this.#fail(asError(thrown));
     }

@@ -1,28 +1,41 @@
-import type { BoxPlan, PicturePlan } from "../topology.ts";
+import { lockBoxes } from "../data-lock.ts";
+import { summaryOf } from "../summary.ts";
+import { type BoxPlan, lockNames, type PicturePlan, planTopology } from "../topology.ts";
 import { startBalancer } from "./balancer.ts";
 import type { BoxContext, RunningBox } from "./box.ts";
 import { startGateway } from "./gateway.ts";
 import { startWorker } from "./worker.ts";
 
 /**
- * Starts every box in this one process. They talk as they do when apart, over sockets, so that
- * nothing behaves differently while an application is written.
+ * Starts every box in this one process, one of each. They talk as they do when apart, over sockets,
+ * so that nothing behaves differently while an application is written.
  */
-export async function startPicture(plan: PicturePlan, context: BoxContext): Promise<RunningBox> {
+export async function startPicture(_plan: PicturePlan, given: BoxContext): Promise<RunningBox> {
+  const system = await given.application();
+  const config = { ...given.config, gateways: 1, workers: new Map() };
+  const plans = planTopology(system, config, given.data);
+  const workerNames = system.workers.map(({ name }) => name);
+  const context = { ...given, config, workerNames, application: async () => system };
+  const locks = await lockBoxes(given.data, lockNames(plans));
   const running: RunningBox[] = [];
-  // From the inside out, and stopped the other way round: nobody is let in who cannot be served.
-  const order = ["worker", "gateway", "balancer"] as const;
-  for (const kind of order) {
-    const plans = plan.plans.filter((box) => box.kind === kind);
-    running.unshift(...(await Promise.all(plans.map((box) => startBox(box, context)))));
+  const stop = async () => {
+    for (const box of running) await box.stop();
+    await locks[Symbol.asyncDispose]();
+  };
+  try {
+    // From the inside out, and stopped the other way round: nobody is let in who cannot be served.
+    for (const kind of ["worker", "gateway", "balancer"] as const) {
+      const starting = plans
+        .filter((plan) => plan.kind === kind)
+        .map((plan) => startBox(plan, context));
+      running.unshift(...(await Promise.all(starting)));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
   }
   const port = running.find((box) => box.port !== undefined)?.port;
-  return {
-    ...(port === undefined ? {} : { port }),
-    async stop() {
-      for (const box of running) await box.stop();
-    },
-  };
+  return { ...(port === undefined ? {} : { port }), summary: await summaryOf(system), stop };
 }
 
 function startBox(plan: BoxPlan, context: BoxContext): Promise<RunningBox> {

@@ -40,8 +40,8 @@ function begin() {
     process.send({ kind: "failed", error }, () => process.exit(1));
     return;
   }
-  process.send({ kind: "ready", port: name === "balancer" ? 4711 : undefined });
   note("ready");
+  process.send({ kind: "ready", port: name === "balancer" ? 4711 : undefined });
   if (behaviour === "crash") setTimeout(() => process.exit(7), 20);
   if (behaviour === "hang") {
     setTimeout(() => {
