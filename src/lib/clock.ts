@@ -2,11 +2,16 @@
 export interface Clock {
   /** Wall clock, milliseconds since 1970. May jump. */
   now(): number;
-  /** `now` with fractions of a millisecond, for spans shorter than one; absent where time is turned by hand. */
+  /**
+   * `now` with fractions of a millisecond, for spans shorter than one; absent where time is
+   * turned by hand.
+   */
   nowMs?(): number;
   /** Milliseconds of a clock that never goes back; only differences mean something. */
   monotonic(): number;
-  /** Resolves after `ms`, or at once when `signal` aborts. Never rejects; keeps no process alive. */
+  /**
+   * Resolves after `ms`, or at once when `signal` aborts. Never rejects; keeps no process alive.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `task` every `ms` until disposed; keeps no process alive. */
   every(ms: number, task: () => void): Disposable;

@@ -65,7 +65,10 @@ export async function attempt(job: Job, scope: AttemptScope): Promise<readonly E
   return await emitter.events();
 }
 
-/** Runs the handler's `prepare`, outside any transaction; its failure counts when the event's turn comes. */
+/**
+ * Runs the handler's `prepare`, outside any transaction; its failure counts when the event's turn
+ * comes.
+ */
 export async function prepare(
   job: Job,
   reader: Kysely<unknown>,

@@ -14,7 +14,10 @@ export type Outcome =
     }
   | { readonly kind: "dead"; readonly attempts: number; readonly error: Failure };
 
-/** An error as it is kept: everything needed to understand it later, nothing that cannot be stored. */
+/**
+ * An error as it is kept: everything needed to understand it later, nothing that cannot be
+ * stored.
+ */
 export interface Failure {
   readonly name: string;
   readonly message: string;
@@ -60,7 +63,10 @@ export function failureOf(thrown: unknown): Failure {
   };
 }
 
-/** Equal for errors that are the same mistake: name, message without its numbers and ids, top frame. */
+/**
+ * Equal for errors that are the same mistake: name, message without its numbers and ids, top
+ * frame.
+ */
 export function fingerprintOf(type: string, failure: Failure): string {
   const message = failure.message.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|\d+/gi, "#");
   const frame = failure.stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? "";
@@ -71,7 +77,9 @@ export function fingerprintOf(type: string, failure: Failure): string {
     .slice(0, 16);
 }
 
-/** Errors that say nothing about the event: something that the instance needs is gone for a while. */
+/**
+ * Errors that say nothing about the event: something that the instance needs is gone for a while.
+ */
 const dependencyCodes: ReadonlySet<ErrorCodeName> = new Set([
   "MR_DATABASE_UNAVAILABLE",
   "MR_CACHE_UNAVAILABLE",

@@ -95,7 +95,10 @@ export class Ownership {
     return { taken, lost };
   }
 
-  /** Forgets everything: what is owned must be taken anew, with new epochs, before the next commit. */
+  /**
+   * Forgets everything: what is owned must be taken anew, with new epochs, before the next
+   * commit.
+   */
   forget(): void {
     this.#owned.clear();
     this.#nextBeat = Number.NEGATIVE_INFINITY;

@@ -125,7 +125,10 @@ export class Pass {
     );
   }
 
-  /** Runs `commit` until it holds: together first, then one by one; a timed out attempt is not repeated. */
+  /**
+   * Runs `commit` until it holds: together first, then one by one; a timed out attempt is not
+   * repeated.
+   */
   async #commitSingly(
     isTogetherFirst: boolean,
     commit: (verdicts: ReadonlyMap<Job, Outcome>, isSingly: boolean) => Promise<void>,

@@ -63,6 +63,44 @@ it("loses nothing and repeats nothing while gateways and workers are killed", as
   expect(await picture.stop()).toBe(0);
 });
 
+it("renews its gateways one after another without a failed request", async () => {
+  await using picture = await Picture.start();
+  const gateways = async () =>
+    (await picture.boxes()).filter(({ name }) => name.startsWith("gateway-"));
+  const before = await gateways();
+  let isOver = false;
+  const load = ["a", "b", "c", "d"].map((author) =>
+    publishUntil(picture.url, author, () => isOver),
+  );
+  picture.signal("SIGHUP");
+  await vi.waitFor(async () => {
+    expect(picture.output.match(/was renewed/g)).toHaveLength(2);
+  }, waitOptions);
+  isOver = true;
+  const results = await Promise.all(load);
+  expect(results.flatMap(({ failed }) => failed).slice(0, 5)).toEqual([]);
+  const pids = new Set(before.map(({ pid }) => pid));
+  expect((await gateways()).filter(({ pid }) => pids.has(pid))).toEqual([]);
+});
+
+it("drains on SIGTERM: what was accepted is there after the next start", async () => {
+  await using picture = await Picture.start();
+  const isStopping = { now: false };
+  const load = publishUntil(picture.url, "ada", () => isStopping.now);
+  await vi.waitFor(async () => {
+    const home = await fetch(`${picture.url}/timelines/home?user=ada`);
+    expect(((await home.json()) as unknown[]).length).toBeGreaterThan(0);
+  }, waitOptions);
+  const stopped = picture.stop();
+  isStopping.now = true;
+  const { accepted } = await load;
+  expect(await stopped).toBe(0);
+  expect(await picture.boxes()).toEqual([]);
+  await picture.startAgain();
+  const posts = await effects(picture, "timelines", "posts", accepted.length);
+  expect(posts.map(({ id }) => id)).toEqual(expect.arrayContaining(accepted.map(({ id }) => id)));
+});
+
 /** The rows of a worker's table in the order of their writing, once there are enough. */
 async function effects(picture: Picture, worker: string, table: string, count: number) {
   const file = join(picture.data, "workers", worker, "database.db");

@@ -1,4 +1,7 @@
-/** The whole picture as real processes: `millrace start` of an example, on a free port and a new data folder. */
+/**
+ * The whole picture as real processes: `millrace start` of an example, on a free port and a new
+ * data folder.
+ */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -20,32 +23,47 @@ export interface Box {
 export class Picture implements AsyncDisposable {
   readonly url: string;
   readonly data: string;
-  readonly #process: ChildProcess;
+  readonly #args: readonly string[];
+  #process: ChildProcess;
   #output = "";
 
-  private constructor(process: ChildProcess, url: string, data: string) {
-    this.#process = process;
-    this.url = url;
+  private constructor(port: number, data: string, args: readonly string[]) {
+    this.url = `http://127.0.0.1:${port}`;
     this.data = data;
-    process.stdout?.on("data", (chunk) => {
-      this.#output += chunk;
-    });
-    process.stderr?.on("data", (chunk) => {
-      this.#output += chunk;
-    });
+    this.#args = args;
+    this.#process = this.#spawn();
   }
 
   static async start(app = "examples/social/app.ts", options: readonly string[] = []) {
     const data = await mkdtemp(join(tmpdir(), "mr-"));
     const port = await freePort();
-    const child = spawn(
-      process.execPath,
-      [millrace, "start", join(root, app), "--port", String(port), "--data", data, ...options],
-      { stdio: ["ignore", "pipe", "pipe"], cwd: data },
-    );
-    const picture = new Picture(child, `http://127.0.0.1:${port}`, data);
+    const where = ["--port", String(port), "--data", data];
+    const picture = new Picture(port, data, ["start", join(root, app), ...where, ...options]);
     await picture.#untilReady();
     return picture;
+  }
+
+  /** The same system on the same data, after `stop`. */
+  async startAgain(): Promise<void> {
+    this.#process = this.#spawn();
+    await this.#untilReady();
+  }
+
+  #spawn(): ChildProcess {
+    const child = spawn(process.execPath, [millrace, ...this.#args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: this.data,
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk) => {
+        this.#output += chunk;
+      });
+    }
+    return child;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
   }
 
   /** What the command printed so far, both streams. */

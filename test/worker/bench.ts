@@ -1,4 +1,4 @@
-/** A worker on a workbench: real engines, one process, and everything that a test wants to look at. */
+/** A worker on a workbench: real engines, one process, and all that a test wants to look at. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import {
   defineSystem,
   defineWorker,
   type HandlerDefinition,
+  on,
   type Queries,
 } from "millrace";
 import { z } from "zod";
@@ -54,6 +55,18 @@ export const effectsDatabase = defineDatabase<Tables>({
     },
   },
 });
+
+/** Stores what it counts. */
+export const store = on<typeof Counted, Tables>(Counted, async (event, { db }) => {
+  await db
+    .insertInto("effects")
+    .values({ id: event.id, ...event.data })
+    .execute();
+});
+
+export const ignoreFollowed = on<typeof Followed, Tables>(Followed, () => {});
+
+export const wait = { timeout: 20_000, interval: 10 };
 
 export interface Instance {
   readonly worker: Worker;

@@ -1,4 +1,7 @@
-/** What a failed attempt means: the decision is total, its delays are bounded, its fingerprint stable. */
+/**
+ * What a failed attempt means: the decision is total, its delays are bounded, its fingerprint
+ * stable.
+ */
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { MillraceError } from "../../src/lib/errors.ts";
