@@ -32,7 +32,8 @@ export interface QueryDefinition<Tables = unknown, S extends Schema = Schema, Ou
 }
 
 /** What callers of a query give and get, for the typed client. */
-export type QueryInput<Q> = Q extends QueryDefinition<never, infer S, unknown> ? InputOf<S> : never;
+// biome-ignore lint/suspicious/noExplicitAny: Kysely is invariant in the tables.
+export type QueryInput<Q> = Q extends QueryDefinition<any, infer S, any> ? InputOf<S> : never;
 // biome-ignore lint/suspicious/noExplicitAny: only the output matters here.
 export type QueryOutput<Q> = Q extends QueryDefinition<any, any, infer Output> ? Output : never;
 

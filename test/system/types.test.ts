@@ -2,7 +2,17 @@
  * The types hold end to end. `tsc` proves it: what must be refused carries `@ts-expect-error`,
  * which is itself an error where the line compiles.
  */
-import { defineDatabase, defineEvent, defineSystem, defineWorker, on, query } from "millrace";
+import {
+  defineDatabase,
+  defineEvent,
+  defineSystem,
+  defineWorker,
+  on,
+  type QueryContext,
+  type QueryInput,
+  type QueryOutput,
+  query,
+} from "millrace";
 import { expect, expectTypeOf, it } from "vitest";
 import { z } from "zod";
 
@@ -81,4 +91,14 @@ it("types the event, the tables and the emitted events in a handler", () => {
     { text: string }[]
   >();
   expect([...system.events.keys()]).toEqual(["post.published", "unrelated.thing", "mention.found"]);
+});
+
+it("types the input and output of a query for its callers", () => {
+  const home = query(
+    { input: z.object({ user: z.string(), limit: z.coerce.number<string>() }) },
+    async ({ db }: QueryContext<Tables, unknown>) =>
+      await db.selectFrom("posts").select("text").execute(),
+  );
+  expectTypeOf<QueryInput<typeof home>>().toEqualTypeOf<{ user: string; limit: string }>();
+  expectTypeOf<QueryOutput<typeof home>>().toEqualTypeOf<{ text: string }[]>();
 });
