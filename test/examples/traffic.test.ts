@@ -5,10 +5,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
+import { createClient } from "millrace/client";
+import { expect, it, vi } from "vitest";
 import { seededRandom } from "../../examples/random.ts";
 import { startSystem } from "../../examples/running-system.ts";
-import { Crowd } from "../../examples/social/crowd.ts";
+import type social from "../../examples/social/app.ts";
+import { Crowd, names } from "../../examples/social/crowd.ts";
 
 const path = (name: string) =>
   fileURLToPath(new URL(`../../examples/social/${name}`, import.meta.url));
