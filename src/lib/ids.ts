@@ -13,7 +13,7 @@ const tailsPerDraw = 64;
 export function idMaker(clock: Clock = systemClock, random: Random = systemRandom): () => string {
   let lastMs = 0;
   let counter = 0;
-  let drawn = Buffer.alloc(0);
+  let drawn: Buffer = Buffer.alloc(0);
   const tail = (): Buffer => {
     // One draw for many ids: asking the system for eight bytes costs more than all of the rest.
     if (drawn.length === 0) drawn = random.bytes(tailBytes * tailsPerDraw);
