@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { isMillraceError, type MillraceError } from "../../src/lib/errors.ts";
 import { describeConfig, parseConfig } from "../../src/runtime/config.ts";
 import { type Setting, type SettingName, settings } from "../../src/runtime/settings.ts";
-import { settingsTable } from "../../src/runtime/settings-table.ts";
+import { settingsTable } from "./support/settings-table.ts";
 
 const entries = Object.entries(settings) as [SettingName, Setting][];
 

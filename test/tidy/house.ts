@@ -19,7 +19,7 @@ const allowedFolders: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["worker/link.ts", "queue", ...below],
   engines: [...ports, ...below],
   runtime: [...boxes, "engines", ...ports, ...below],
-  cli: ["runtime", "worker/link.ts", "queue", "client", ...below],
+  cli: ["runtime", "client", ...boxes, ...ports, ...below],
   client: ["system", "lib"],
   conformance: [...ports, ...below],
   "index.ts": ["system", "lib"],

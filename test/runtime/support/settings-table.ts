@@ -1,4 +1,4 @@
-import { commandVariables, type Setting, settings } from "./settings.ts";
+import { commandVariables, type Setting, settings } from "../../../src/runtime/settings.ts";
 
 /** The table of all variables in docs/configuration.md. A test holds the page to it. */
 export function settingsTable(): string {
