@@ -5,8 +5,8 @@ import type { QueryDefinition } from "../../system/query.ts";
 import type { SystemDefinition } from "../../system/system.ts";
 import type { AnyWorker } from "../../system/worker.ts";
 import { ComponentSchemas, type JsonSchema, schemaOrAnything } from "./component-schemas.ts";
+import { ownSchemas } from "./own-schemas.ts";
 import {
-  addOwnSchemas,
   answer,
   headers,
   parameter,
@@ -33,7 +33,7 @@ export function openApiDocument(
   { baseUrl, isSecured }: OpenApiOptions,
 ): JsonSchema {
   const schemas = new ComponentSchemas();
-  addOwnSchemas(schemas);
+  for (const [name, schema] of Object.entries(ownSchemas)) schemas.add(name, schema);
   const paths: Paths = {
     ...publishPaths(system.accepts, schemas),
     ...eventPaths(),

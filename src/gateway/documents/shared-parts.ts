@@ -1,7 +1,6 @@
-import { errorCodes } from "../../lib/error-codes.ts";
 import { limits } from "../../lib/limits.ts";
 import { problemMediaType } from "../../lib/problem.ts";
-import type { ComponentSchemas, JsonSchema } from "./component-schemas.ts";
+import type { JsonSchema } from "./component-schemas.ts";
 
 /** Parameters that many operations share, by their names among the components. */
 export const parameters = {
@@ -108,85 +107,3 @@ export const receiptAnswers = (schema: JsonSchema): JsonSchema => {
     ...problemAnswers,
   };
 };
-
-const string = { type: "string" } as const;
-const integer = { type: "integer" } as const;
-
-/** The documents that the gateway itself writes. */
-export function addOwnSchemas(schemas: ComponentSchemas): void {
-  schemas.add("Receipt", {
-    type: "object",
-    required: ["id", "partition", "position", "durable"],
-    properties: {
-      id: string,
-      partition: integer,
-      position: integer,
-      durable: { type: "string", description: "`disk`, `replicated(n)`, or `memory`." },
-      duplicate: { const: true, description: "The event was known; all else is of the first." },
-    },
-  });
-  schemas.add("Receipts", {
-    type: "object",
-    required: ["accepted", "duplicates", "positions"],
-    properties: {
-      accepted: integer,
-      duplicates: integer,
-      receipts: {
-        type: "array",
-        items: { $ref: "#/components/schemas/Receipt" },
-        description: `Left out beyond ${limits.receiptsPerAnswerMax} events.`,
-      },
-      positions: {
-        type: "object",
-        additionalProperties: integer,
-        description: "Partition → the highest position, for Millrace-After.",
-      },
-    },
-  });
-  schemas.add("Standing", {
-    type: "object",
-    required: ["state"],
-    properties: {
-      state: { enum: ["waiting", "done", "retrying", "behind", "dead", "unknown"] },
-      attempts: integer,
-      nextAttemptAt: { type: "string", format: "date-time" },
-      eventId: { type: "string", description: "The event behind which this one waits." },
-      error: string,
-    },
-  });
-  schemas.add("Event", {
-    type: "object",
-    required: ["id", "source", "partition", "position", "acceptedAt", "state", "workers"],
-    properties: {
-      ...{ id: string, source: string, type: string, key: string },
-      time: { type: "string", format: "date-time" },
-      acceptedAt: { type: "string", format: "date-time" },
-      partition: integer,
-      position: integer,
-      state: { enum: ["pending", "done", "dead"] },
-      workers: {
-        type: "object",
-        additionalProperties: { $ref: "#/components/schemas/Standing" },
-      },
-    },
-  });
-  schemas.add("Problem", {
-    type: "object",
-    description: "RFC 9457.",
-    required: ["type", "title", "status", "detail", "code"],
-    properties: {
-      type: { type: "string", format: "uri-reference" },
-      title: string,
-      status: integer,
-      detail: string,
-      instance: string,
-      code: { enum: Object.keys(errorCodes) },
-      traceId: string,
-      errors: {
-        type: "array",
-        items: { type: "object", properties: { detail: string, pointer: string } },
-      },
-      accepted: { type: "integer", description: "Events of a stream that are durable already." },
-    },
-  });
-}
