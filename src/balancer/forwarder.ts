@@ -1,29 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Clock } from "../lib/clock.ts";
 import { limits as fixed } from "../lib/limits.ts";
-import type { Log } from "../lib/log.ts";
-import type { Tracing } from "../tracing/tracing.ts";
-import type { ByteBudget } from "./body-buffer.ts";
-import type { Deadlines } from "./deadlines.ts";
-import type { Gateways } from "./gateways.ts";
-import type { BalancerLimits } from "./limits.ts";
-import { Passage } from "./passage.ts";
-
-/** What every request's way needs. */
-export interface ForwarderParts {
-  readonly gateways: Gateways;
-  readonly deadlines: Deadlines;
-  readonly budget: ByteBudget;
-  readonly limits: BalancerLimits;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly tracing: Tracing;
-  readonly newId: () => string;
-  /** Paths that take somebody else's requests and make events of them. */
-  readonly webhookPaths: ReadonlySet<string>;
-  readonly isStopping: () => boolean;
-}
+import { Passage, type PassageParts } from "./passage.ts";
 
 /**
  * The requests of one connection, one after the other: sent ahead (pipelined) they would overtake
@@ -39,12 +17,12 @@ interface Lane {
 
 /** Takes requests from the server and sends each on its way. */
 export class Forwarder {
-  readonly #parts: ForwarderParts;
+  readonly #parts: PassageParts;
   readonly #lanes = new WeakMap<Socket, Lane>();
   #open = 0;
   #drained: () => void = () => {};
 
-  constructor(parts: ForwarderParts) {
+  constructor(parts: PassageParts) {
     this.#parts = parts;
   }
 

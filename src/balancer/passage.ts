@@ -1,19 +1,37 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../lib/clock.ts";
 import type { ErrorCodeName } from "../lib/error-codes.ts";
 import { MillraceError, unreachable } from "../lib/errors.ts";
 import { httpRefusal } from "../lib/http-refusals.ts";
 import { limits as fixed } from "../lib/limits.ts";
-import { formatTraceparent, type Hop, parseTraceparent } from "../tracing/tracing.ts";
+import type { Log } from "../lib/log.ts";
+import { formatTraceparent, type Hop, parseTraceparent, type Tracing } from "../tracing/tracing.ts";
 import { answerProblem } from "./answer-problem.ts";
 import { Attempt, type Outcome } from "./attempt.ts";
-import { type Body, bodyTooLarge, noBody, readBody } from "./body-buffer.ts";
-import type { Deadline } from "./deadlines.ts";
+import { type Body, type ByteBudget, bodyTooLarge, noBody, readBody } from "./body-buffer.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
 import { hasBody } from "./end-gently.ts";
 import { type BodyFraming, requestHead } from "./forward-headers.ts";
-import type { ForwarderParts } from "./forwarder.ts";
 import type { GatewayMember } from "./gateway-member.ts";
+import type { Gateways } from "./gateways.ts";
+import type { BalancerLimits } from "./limits.ts";
 import { announcesEmptyBody, headerOf, planOf, type RequestPlan } from "./request-plan.ts";
 import type { Failure, UpstreamConnection } from "./upstream/connection.ts";
+
+/** What every request's way needs. */
+export interface PassageParts {
+  readonly gateways: Gateways;
+  readonly deadlines: Deadlines;
+  readonly budget: ByteBudget;
+  readonly limits: BalancerLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tracing: Tracing;
+  readonly newId: () => string;
+  /** Paths that take somebody else's requests and make events of them. */
+  readonly webhookPaths: ReadonlySet<string>;
+  readonly isStopping: () => boolean;
+}
 
 const none: ReadonlySet<GatewayMember> = new Set();
 
@@ -29,7 +47,7 @@ const none: ReadonlySet<GatewayMember> = new Set();
  * ```
  */
 export class Passage {
-  readonly #parts: ForwarderParts;
+  readonly #parts: PassageParts;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #isLast: () => boolean;
@@ -50,7 +68,7 @@ export class Passage {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    parts: ForwarderParts,
+    parts: PassageParts,
     isLast: () => boolean,
   ) {
     const plan = planOf(request, parts.webhookPaths, parts.limits);
