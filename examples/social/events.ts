@@ -12,6 +12,7 @@ export const PostPublished = defineEvent("post.published", {
   data: z.object({ author: person, text: z.string().trim().min(1).max(500) }),
   key: (post) => post.author,
   description: "Somebody wrote a post.",
+  example: { author: "ada", text: "hello @grace" },
 });
 
 /** Keyed by the follower, as the next one is: who follows and unfollows ends as they meant it. */
@@ -19,12 +20,14 @@ export const UserFollowed = defineEvent("user.followed", {
   data: z.object({ user: person, follows: person }),
   key: ({ user }) => user,
   description: "Somebody wants to see the posts of somebody else.",
+  example: { user: "grace", follows: "ada" },
 });
 
 export const UserUnfollowed = defineEvent("user.unfollowed", {
   data: z.object({ user: person, follows: person }),
   key: ({ user }) => user,
   description: "Somebody does not want to see the posts of somebody else any more.",
+  example: { user: "grace", follows: "ada" },
 });
 
 /** Emitted by `timelines`, once for each person that a post mentions. */
@@ -38,10 +41,12 @@ export const NotificationsRead = defineEvent("notifications.read", {
   data: z.object({ user: person }),
   key: ({ user }) => user,
   description: "Somebody has seen their notifications.",
+  example: { user: "grace" },
 });
 
 export const SettingsChanged = defineEvent("settings.changed", {
   data: z.object({ user: person, mentions: z.boolean() }),
   key: ({ user }) => user,
   description: "Somebody wants, or does not want, to be told when a post mentions them.",
+  example: { user: "grace", mentions: false },
 });

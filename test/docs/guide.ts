@@ -74,12 +74,15 @@ export async function checkTypes(folder: string): Promise<string> {
   return output;
 }
 
+interface Ended {
+  /** What it wrote on stdout; `complaints` is what it wrote on stderr. */
+  readonly output: string;
+  readonly complaints: string;
+  readonly status: number | null;
+}
+
 /** Runs a shell block to its end, against the system at `url`. */
-export async function runShell(
-  folder: string,
-  text: string,
-  url: string,
-): Promise<{ output: string; status: number | null }> {
+export async function runShell(folder: string, text: string, url: string): Promise<Ended> {
   const script = `set -euo pipefail\n${text.replaceAll("localhost:8080", new URL(url).host)}`;
   const bin = join(repository, "node_modules", ".bin");
   const path = `${join(folder, "node_modules", ".bin")}:${bin}:${process.env.PATH}`;
@@ -97,16 +100,17 @@ async function run(
   command: string,
   parameters: readonly string[],
   options: SpawnOptions,
-): Promise<{ output: string; status: number | null }> {
+): Promise<Ended> {
   const child = spawn(command, parameters, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  }
-  const [status] = (await once(child, "close")) as [number | null];
-  return { output, status };
+  const ended = { output: "", complaints: "", status: null };
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    ended.output += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    ended.complaints += text;
+  });
+  const [status] = await once(child, "close");
+  return { ...ended, status };
 }
 
 /** `…` in an expected line stands for anything within that line. */

@@ -61,8 +61,9 @@ class Reader implements AsyncDisposable {
     const ready = wordValue(block, "start");
     if (ready !== undefined) return await this.#start(block, ready);
     const url = this.#system?.url ?? "http://localhost:8080";
-    const { output, status } = await runShell(this.#folder, block.text, url);
-    expect(status, `${this.#guide}:${block.line} ended with ${status}:\n${output}`).toBe(0);
+    const { output, complaints, status } = await runShell(this.#folder, block.text, url);
+    const where = `${this.#guide}:${block.line} ended with ${status}:\n${output}${complaints}`;
+    expect(status, where).toBe(0);
     this.#printed = output;
   }
 
