@@ -63,16 +63,15 @@ export class Ownership {
     return Math.max(0, this.#nextBeat - this.#clock.monotonic());
   }
 
-  /** Makes the rows of all partitions, once. */
-  async prepare(partitions: number): Promise<void> {
-    const numbers = JSON.stringify(Array.from({ length: partitions }, (_, index) => [index]));
+  /** Makes the rows of all partitions, once: each begins at its given position. */
+  async prepare(starts: ReadonlyMap<number, number>): Promise<void> {
     const { dialect } = this.#database;
     await this.#database.transaction(async (tx) => {
       await tx.run(
         `insert into millrace_positions (partition, position, owner, epoch, lease_until)
-         select cast(value ->> 0 as integer), 0, null, 0, 0 from ${dialect.each("$1")} where true
-         on conflict do nothing`,
-        [numbers],
+         select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint), null, 0, 0
+         from ${dialect.each("$1")} where true on conflict do nothing`,
+        [JSON.stringify([...starts])],
       );
     });
   }

@@ -102,11 +102,11 @@ class WorkerInstance implements Worker {
 
   async start(): Promise<void> {
     if (this.#running !== undefined || this.#stop.signal.aborted) return;
-    const { database, definition, queue } = this.#parts;
+    const { database, definition } = this.#parts;
     await database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
     await database.migrate(definition.name, definition.database.migrations);
     await this.#knowQueue();
-    await this.#ownership.prepare(queue.partitions);
+    await this.#ownership.prepare(await this.#starts());
     this.#running = this.#run();
   }
 
@@ -225,6 +225,14 @@ class WorkerInstance implements Worker {
     log.warn({ err: error, delayMs }, "the worker waits for what it depends on");
     await clock.sleep(delayMs, this.#stop.signal);
     return true;
+  }
+
+  /** A worker that is new begins with the oldest event that the queue still holds. */
+  async #starts(): Promise<Map<number, number>> {
+    const { queue } = this.#parts;
+    const partitions = Array.from({ length: queue.partitions }, (_, partition) => partition);
+    const positions = partitions.map((partition) => queue.positionAt(partition, 0));
+    return new Map((await Promise.all(positions)).map((position, at) => [at, position]));
   }
 
   /** E7: positions mean nothing in another queue, so the worker remembers which one it reads. */

@@ -174,3 +174,14 @@ it("counts no attempt of a handler that a stop has interrupted", async () => {
   expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
   expect(attempts).toEqual([1]);
 });
+
+it("begins, where it is new, with the oldest event that the queue still holds", async () => {
+  await using bench = await Bench.open();
+  const trimmed = await bench.publish("a", 1);
+  await bench.publish("a", 2);
+  await bench.queue.trim(trimmed.partition, trimmed.position);
+  const instance = await bench.start([store]);
+  const last = await bench.publish("a", 3);
+  expect(await instance.worker.standing(last, 20_000)).toEqual({ state: "done" });
+  expect((await bench.effects(instance)).map(({ n }) => n)).toEqual([2, 3]);
+});
