@@ -40,18 +40,26 @@ export interface OneAnswer {
  * The answer to one published event: 202 with its receipt, or 200 where the client waited and every
  * worker has applied it in time.
  */
-export async function answerOne(
+export function answerOne(
   request: FastifyRequest,
   reply: FastifyReply,
-  { event, receipt, ownSource, preferences, standings, clock }: OneAnswer,
-): Promise<FastifyReply> {
+  answer: OneAnswer,
+): FastifyReply | Promise<FastifyReply> {
+  const { event, receipt, ownSource, preferences } = answer;
   request.call.eventId = receipt.id;
   reply.code(202).header("location", locationOf(receipt.id, event.source, ownSource));
-  if (preferences.waitSeconds !== undefined) {
-    const waitMs = waitLeftMs(request, preferences, clock);
-    const found = await standings.of(event.type, receipt, waitMs, goneSignal(reply));
-    if (overall(found) === "done") reply.code(200);
-  }
+  if (preferences.waitSeconds === undefined) return sendReceipt(reply, receipt, preferences);
+  return answerInTime(request, reply, answer);
+}
+
+async function answerInTime(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { event, receipt, preferences, standings, clock }: OneAnswer,
+): Promise<FastifyReply> {
+  const waitMs = waitLeftMs(request, preferences, clock);
+  const found = await standings.of(event.type, receipt, waitMs, goneSignal(reply));
+  if (overall(found) === "done") reply.code(200);
   return sendReceipt(reply, receipt, preferences);
 }
 
@@ -60,11 +68,13 @@ function sendReceipt(
   receipt: Receipt,
   { waitSeconds, minimal }: Preferences,
 ): FastifyReply {
-  const applied = [
-    ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`]),
-    ...(minimal ? ["return=minimal"] : []),
-  ];
-  if (applied.length > 0) reply.header("preference-applied", applied.join(", "));
+  if (waitSeconds !== undefined || minimal) {
+    const applied = [
+      ...(waitSeconds === undefined ? [] : [`wait=${waitSeconds}`]),
+      ...(minimal ? ["return=minimal"] : []),
+    ];
+    reply.header("preference-applied", applied.join(", "));
+  }
   if (!minimal) return reply.header("content-type", jsonType).send(receiptJson(receipt));
   // Without a body, the position is told where `Millrace-After` can take it from.
   return reply.header("millrace-position", `${receipt.partition}:${receipt.position}`).send();

@@ -10,6 +10,8 @@ interface CallOptions {
   readonly clock: Clock;
   readonly trustProxy: boolean;
   readonly inFlight: InFlight;
+  /** From then on every connection ends with its answer. */
+  readonly isDraining: () => boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ interface CallOptions {
  * arrival to the end of its answer. A trace that is not sampled costs no hop.
  */
 export function beginCalls(app: FastifyInstance, options: CallOptions): void {
-  const { tracing, clock, trustProxy, inFlight } = options;
+  const { tracing, clock, trustProxy, inFlight, isDraining } = options;
   app.decorateRequest("call", null as unknown as Call);
   app.addHook("onRequest", (request, reply, done) => {
     const parent = tracing.begin(singleHeader(request.headers.traceparent));
@@ -31,10 +33,14 @@ export function beginCalls(app: FastifyInstance, options: CallOptions): void {
       client: anonymous,
       media: undefined,
       eventId: undefined,
+      // Who waits for a word before sending the body gets it once every check is passed.
+      sayContinue:
+        request.headers.expect === undefined ? undefined : () => reply.raw.writeContinue(),
     };
     request.call = call;
+    if (isDraining()) reply.header("connection", "close");
     inFlight.enter();
-    reply.raw.once("close", () => {
+    reply.raw.on("close", () => {
       inFlight.leave();
       if (hop !== undefined) endHop(hop, request, reply);
     });

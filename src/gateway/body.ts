@@ -1,61 +1,61 @@
 import type { IncomingMessage } from "node:http";
-import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import type { Arrival, ArrivalWatch } from "./arrival-watch.ts";
 
 export type BodyRead = (error: Error | null, body?: Buffer) => void;
 
 /**
- * Reads a whole body, counting its bytes instead of believing its length, and gives up on one that
- * comes too slowly: in each `bodyIdleMs` at least `bodyBytesPerIdleMin` must arrive, and all of it
- * in `requestTimeoutMs`. A callback, since a promise would cost a turn on the hot path.
+ * Reads a whole body, counting its bytes instead of believing its length. A callback, since a
+ * promise would cost a turn on the hot path.
  */
-export function readBody(request: IncomingMessage, clock: Clock, done: BodyRead): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const watch = watchArrival(clock, limits.requestTimeoutMs, () => bytes, finish);
-
-  function finish(error: Error | null): void {
-    watch[Symbol.dispose]();
-    request.off("data", onData).off("end", onEnd).off("error", finish).off("close", onClose);
-    if (error !== null) done(error);
-    else done(null, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
-  }
-  function onData(chunk: Buffer): void {
-    bytes += chunk.length;
-    if (bytes > limits.bodyBytesMax) finish(tooLarge());
-    else chunks.push(chunk);
-  }
-  const onEnd = () => finish(null);
-  const onClose = () => finish(brokenOff());
-  request.on("data", onData).on("end", onEnd).on("error", finish).on("close", onClose);
+export function readBody(request: IncomingMessage, watch: ArrivalWatch, done: BodyRead): void {
+  new WholeBody(request, watch, done);
 }
 
-/**
- * Calls `giveUp` once the bytes counted by `arrived` come slower than the minimum rate, or take
- * longer than `totalMs` together.
- */
-export function watchArrival(
-  clock: Clock,
-  totalMs: number,
-  arrived: () => number,
-  giveUp: (error: MillraceError) => void,
-): Disposable {
-  const startedMs = clock.monotonic();
-  let before = 0;
-  const watch = clock.every(limits.bodyIdleMs, () => {
-    const bytes = arrived();
-    const isSlow = bytes - before < limits.bodyBytesPerIdleMin;
-    before = bytes;
-    if (!isSlow && clock.monotonic() - startedMs < totalMs) return;
-    watch[Symbol.dispose]();
-    giveUp(new MillraceError("MR_BODY_TIMEOUT", "The body did not arrive in time."));
-  });
-  return watch;
+class WholeBody implements Arrival {
+  bytes = 0;
+  readonly #watch: ArrivalWatch;
+  readonly #done: BodyRead;
+  readonly #chunks: Buffer[] = [];
+  #isDone = false;
+
+  constructor(request: IncomingMessage, watch: ArrivalWatch, done: BodyRead) {
+    this.#watch = watch;
+    this.#done = done;
+    watch.add(this, limits.requestTimeoutMs);
+    request.on("data", (chunk: Buffer) => this.#add(chunk));
+    request.on("end", () => this.#finish(null));
+    // A connection that breaks off is an error here too.
+    request.on("error", (cause) => this.#finish(brokenOff(cause)));
+  }
+
+  giveUp(error: MillraceError): void {
+    this.#finish(error);
+  }
+
+  /** What comes after the end was given up on is thrown away. */
+  #add(chunk: Buffer): void {
+    if (this.#isDone) return;
+    this.bytes += chunk.length;
+    if (this.bytes > limits.bodyBytesMax) this.#finish(tooLarge());
+    else this.#chunks.push(chunk);
+  }
+
+  #finish(error: Error | null): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#watch.delete(this);
+    const [first] = this.#chunks;
+    if (error !== null) this.#done(error);
+    else if (this.#chunks.length === 1) this.#done(null, first);
+    else this.#done(null, Buffer.concat(this.#chunks, this.bytes));
+    this.#chunks.length = 0;
+  }
 }
 
-export const brokenOff = (): MillraceError =>
-  new MillraceError("MR_REQUEST_INVALID", "The body broke off.");
+const brokenOff = (cause?: unknown): MillraceError =>
+  new MillraceError("MR_REQUEST_INVALID", "The body broke off.", { cause });
 
 const tooLarge = (): MillraceError =>
   new MillraceError("MR_BODY_TOO_LARGE", `A body has at most ${limits.bodyBytesMax} bytes.`);
@@ -65,20 +65,25 @@ const tooLarge = (): MillraceError =>
  * while nobody asks, so a slow reader slows the sender. Unlike the stream's own iterator it can be
  * left early without destroying the connection, over which the refusal still has to go.
  */
-export class BodyStream implements Disposable {
+export class BodyStream implements Arrival, Disposable {
   readonly #request: IncomingMessage;
-  readonly #watch: Disposable;
+  readonly #watch: ArrivalWatch;
   readonly #pieces: Buffer[] = [];
-  #bytes = 0;
+  bytes = 0;
   #isEnded = false;
   #error: Error | undefined;
   #wake: () => void = () => {};
 
-  constructor(request: IncomingMessage, clock: Clock) {
+  constructor(request: IncomingMessage, watch: ArrivalWatch) {
     this.#request = request;
-    this.#watch = watchArrival(clock, limits.ndjsonTimeoutMs, () => this.#bytes, this.#onError);
+    this.#watch = watch;
+    watch.add(this, limits.ndjsonTimeoutMs);
     request.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError);
     request.on("close", this.#onClose).pause();
+  }
+
+  giveUp(error: MillraceError): void {
+    this.#onError(error);
   }
 
   /** The next piece; undefined at the end. One call at a time. */
@@ -96,13 +101,13 @@ export class BodyStream implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#watch[Symbol.dispose]();
+    this.#watch.delete(this);
     this.#request.off("data", this.#onData).off("end", this.#onEnd);
     this.#request.off("error", this.#onError).off("close", this.#onClose);
   }
 
   readonly #onData = (piece: Buffer) => {
-    this.#bytes += piece.length;
+    this.bytes += piece.length;
     this.#pieces.push(piece);
     this.#request.pause();
     this.#wake();

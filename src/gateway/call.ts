@@ -22,4 +22,6 @@ export interface Call {
   media: MediaType | undefined;
   /** The event of this request, where there is exactly one. */
   eventId: string | undefined;
+  /** Where the client holds its body back until it is asked for. */
+  readonly sayContinue: (() => void) | undefined;
 }

@@ -5,6 +5,7 @@ import { MillraceError } from "../lib/errors.ts";
 import { idMaker } from "../lib/ids.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import { limits } from "../lib/limits.ts";
+import { ArrivalWatch } from "./arrival-watch.ts";
 import { beginCalls } from "./begin-call.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { Identities } from "./idempotency.ts";
@@ -44,6 +45,7 @@ export const createGateway = (options: GatewayOptions): Gateway => new FastifyGa
 class FastifyGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #inFlight = new InFlight();
+  readonly #arrivals: ArrivalWatch;
   #app: FastifyInstance | undefined;
   #address: Address;
   #isDraining = false;
@@ -51,6 +53,7 @@ class FastifyGateway implements Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#arrivals = new ArrivalWatch(options.clock);
     this.#address = options.listen;
   }
 
@@ -93,7 +96,7 @@ class FastifyGateway implements Gateway {
     const { clock, log, name, drainDelayMs = 0 } = this.#options;
     this.#isDraining = true;
     const app = this.#app;
-    if (app === undefined) return;
+    if (app === undefined) return this.#arrivals[Symbol.dispose]();
     if (drainDelayMs > 0) await clock.sleep(drainDelayMs);
     app.server.close();
     await Promise.race([this.#inFlight.idle(), clock.sleep(limits.drainMs)]);
@@ -102,10 +105,11 @@ class FastifyGateway implements Gateway {
     }
     app.server.closeAllConnections();
     await app.close();
+    this.#arrivals[Symbol.dispose]();
   }
 
   async #build(): Promise<FastifyInstance> {
-    const { clock, trustProxy } = this.#options;
+    const { trustProxy } = this.#options;
     const app = fastify({
       logger: false,
       serverFactory: (handler) => gatewayServer(handler, trustProxy),
@@ -115,12 +119,12 @@ class FastifyGateway implements Gateway {
       // A context is made for each error; the message of a bad address is ours too.
       frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, this.#options),
     });
-    beginCalls(app, { ...this.#options, inFlight: this.#inFlight });
-    app.addHook("onSend", (_request, reply, payload, done) => {
-      if (this.#isDraining) reply.header("connection", "close");
-      done(null, payload);
+    beginCalls(app, {
+      ...this.#options,
+      inFlight: this.#inFlight,
+      isDraining: () => this.#isDraining,
     });
-    readBodies(app, clock);
+    readBodies(app, this.#arrivals);
     app.setErrorHandler((error, request, reply) =>
       sendProblem(error, request, reply, this.#options),
     );
@@ -174,6 +178,7 @@ class FastifyGateway implements Gateway {
       clock,
       log,
       spans,
+      arrivals: this.#arrivals,
       publisher: new Publisher(system, producer, clock),
       identities: new Identities({ newId: idMaker(clock), trustProxy, keyRequired }),
       standings: createStandings(system, workers),

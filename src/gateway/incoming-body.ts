@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import type { ArrivalWatch } from "./arrival-watch.ts";
 import { readBody } from "./body.ts";
 import { isUtf8, type MediaType, parseMediaType } from "./media-type.ts";
 
@@ -11,17 +11,15 @@ export const ndjsonType = "application/x-ndjson";
  * Fastify reads no body by itself: whatever the type, our reader brings the raw bytes, and a stream
  * of lines stays in the socket until its handler asks. Who may send what was decided before.
  */
-export function readBodies(app: FastifyInstance, clock: Clock): void {
-  app.addHook("preParsing", (request, reply, _payload, done) => {
-    // Every check is behind us, so whoever waits for a word before sending the body gets it now.
-    if (request.headers.expect !== undefined) reply.raw.writeContinue();
-    done();
-  });
+export function readBodies(app: FastifyInstance, watch: ArrivalWatch): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (request, _payload, done) => {
-    const { media } = request.call;
-    if (request.is404 || media?.essence === ndjsonType) return done(null, undefined);
-    readBody(request.raw, clock, done);
+  // Named besides `*` because Fastify remembers only types that have a name.
+  app.addContentTypeParser(["application/json", "*"], (request, _payload, done) => {
+    if (request.is404) return done(null, undefined);
+    const { media, sayContinue } = request.call;
+    sayContinue?.();
+    if (media?.essence === ndjsonType) done(null, undefined);
+    else readBody(request.raw, watch, done);
   });
 }
 

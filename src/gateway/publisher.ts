@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import { MillraceError } from "../lib/errors.ts";
+import { assert, MillraceError } from "../lib/errors.ts";
 import type { Receipt } from "../queue/engine.ts";
 import type { AnyEvent } from "../system/event.ts";
 import type { EventRecord } from "../system/event-record.ts";
@@ -18,6 +18,9 @@ export class Publisher {
   readonly #accepted: ReadonlyMap<string, AnyEvent>;
   readonly #producer: Publishes;
   readonly #clock: Clock;
+  /** Many requests of one millisecond share the text of their time. */
+  #nowMs = -1;
+  #nowText = "";
 
   constructor(system: SystemDefinition, producer: Publishes, clock: Clock) {
     this.source = `/${system.name}/gateway`;
@@ -42,7 +45,12 @@ export class Publisher {
 
   /** The time of an event that has none of its own: now, RFC 3339. */
   now(): string {
-    return new Date(this.#clock.now()).toISOString();
+    const now = this.#clock.now();
+    if (now !== this.#nowMs) {
+      this.#nowMs = now;
+      this.#nowText = new Date(now).toISOString();
+    }
+    return this.#nowText;
   }
 
   /**
@@ -64,13 +72,21 @@ export class Publisher {
    *
    * @throws as the producer does, MR_IDEMPOTENCY_REUSED
    */
-  async append(publications: readonly Publication[], call: Call): Promise<readonly Receipt[]> {
+  async appendAll(publications: readonly Publication[], call: Call): Promise<readonly Receipt[]> {
     const receipts = await this.#producer.publish(publications, call.trace);
     receipts.forEach((receipt, index) => {
       const publication = publications[index];
       if (publication !== undefined) refuseReuse(publication, receipt);
     });
     return receipts;
+  }
+
+  /** The same for a single event. */
+  async append(publication: Publication, { trace }: Call): Promise<Receipt> {
+    const [receipt] = await this.#producer.publish([publication], trace);
+    assert(receipt !== undefined, "every event has its receipt");
+    refuseReuse(publication, receipt);
+    return receipt;
   }
 }
 

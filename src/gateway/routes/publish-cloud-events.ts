@@ -66,8 +66,7 @@ async function publishOne(
   const { publisher, standings, clock } = publishing.tools;
   const preferences = parsePrefer(request.headers.prefer);
   const publication = await toPublication(request, publishing, incoming);
-  const [receipt] = await publisher.append([publication], request.call);
-  if (receipt === undefined) throw new Error("assertion failed: an event without a receipt");
+  const receipt = await publisher.append(publication, request.call);
   return answerOne(request, reply, {
     event: publication.event,
     receipt,
@@ -95,7 +94,7 @@ async function publishBatch(
   }
   const receipts = new ReceiptList();
   if (publications.length > 0) {
-    const appended = await publishing.tools.publisher.append(publications, request.call);
+    const appended = await publishing.tools.publisher.appendAll(publications, request.call);
     for (const receipt of appended) receipts.add(receipt);
   }
   return reply.code(202).header("content-type", jsonType).send(receipts.toJson());

@@ -9,6 +9,7 @@ import { atIndex } from "../cloud-events/read-event.ts";
 import { fingerprintOf } from "../event-ids.ts";
 import type { Identity } from "../idempotency.ts";
 import { ndjsonType, readMediaType, refuseLargeBody } from "../incoming-body.ts";
+import type { MediaType } from "../media-type.ts";
 import { lineChunks } from "../ndjson.ts";
 import type { Publication } from "../options.ts";
 import { ReceiptList } from "../receipts.ts";
@@ -29,31 +30,30 @@ export function publishPlainRoutes(app: FastifyInstance, tools: RouteTools): voi
     {
       onRequest: [
         guard.known,
-        async (request) => {
-          const { params, call } = request as FastifyRequest<TypeParams>;
-          publisher.definitionOf(params.type, call.client);
-          readMediaType(
-            request,
-            (media) => media?.essence === "application/json" || media?.essence === ndjsonType,
-          );
+        (request, _reply, done) => {
+          publisher.definitionOf(request.params.type, request.call.client);
+          readMediaType(request, isPlainMedia);
           refuseLargeBody(request);
+          done();
         },
       ],
     },
-    async (request, reply) => {
+    (request, reply) => {
       const { params, call } = request;
       const definition = publisher.definitionOf(params.type, call.client);
       const identity = identities.of(request, `POST /events/${definition.type}`);
-      try {
-        return call.media?.essence === ndjsonType
-          ? await publishLines(request, reply, { tools, definition, identity })
-          : await publishOne(request, reply, { tools, definition, identity });
-      } finally {
-        identity.release();
-      }
+      const publishing = { tools, definition, identity };
+      const answered =
+        call.media?.essence === ndjsonType
+          ? publishLines(request, reply, publishing)
+          : publishOne(request, reply, publishing);
+      return identity.isKeyed ? answered.finally(() => identity.release()) : answered;
     },
   );
 }
+
+const isPlainMedia = (media: MediaType | undefined): boolean =>
+  media?.essence === "application/json" || media?.essence === ndjsonType;
 
 interface Publishing {
   readonly tools: RouteTools;
@@ -70,8 +70,7 @@ async function publishOne(
   const preferences = parsePrefer(request.headers.prefer);
   const made = makePublication(publishing, request.body as Buffer, 0);
   const publication = made instanceof Promise ? await made : made;
-  const [receipt] = await publisher.append([publication], request.call);
-  if (receipt === undefined) throw new Error("assertion failed: an event without a receipt");
+  const receipt = await publisher.append(publication, request.call);
   return answerOne(request, reply, {
     event: publication.event,
     receipt,
@@ -91,12 +90,12 @@ async function publishLines(
   reply: FastifyReply,
   publishing: Publishing,
 ): Promise<FastifyReply> {
-  const body = new BodyStream(request.raw, publishing.tools.clock);
+  const body = new BodyStream(request.raw, publishing.tools.arrivals);
   const receipts = new ReceiptList();
   try {
     for await (const lines of lineChunks(() => body.read())) {
       const publications = await checkChunk(publishing, lines, receipts.accepted);
-      const appended = await publishing.tools.publisher.append(publications, request.call);
+      const appended = await publishing.tools.publisher.appendAll(publications, request.call);
       for (const receipt of appended) receipts.add(receipt);
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Log } from "../../lib/log.ts";
 import type { SystemDefinition } from "../../system/system.ts";
 import type { SpanStore } from "../../tracing/span-store.ts";
 import type { WorkerLink } from "../../worker/link.ts";
+import type { ArrivalWatch } from "../arrival-watch.ts";
 import type { Guard } from "../guard.ts";
 import type { Identities } from "../idempotency.ts";
 import type { FindsEvents } from "../options.ts";
@@ -19,6 +20,7 @@ export interface RouteTools {
   readonly queue: FindsEvents;
   readonly workers: ReadonlyMap<string, WorkerLink>;
   readonly spans: SpanStore | undefined;
+  readonly arrivals: ArrivalWatch;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -44,8 +44,7 @@ function webhookRoute(app: FastifyInstance, webhook: WebhookDefinition, tools: R
         identity.isKeyed && made.id === undefined
           ? { fingerprint: fingerprintOf(event.type, incoming.rawBody) }
           : {};
-      const [receipt] = await publisher.append([{ event, ...fingerprint }], request.call);
-      if (receipt === undefined) throw new Error("assertion failed: an event without a receipt");
+      const receipt = await publisher.append({ event, ...fingerprint }, request.call);
       const preferences = { waitSeconds: undefined, minimal: false };
       const ownSource = publisher.source;
       return await answerOne(request, reply, {
