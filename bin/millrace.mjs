@@ -23,16 +23,22 @@ if (isOld) {
   process.exit(3);
 }
 
-import("../dist/cli/main.js").then(
-  (cli) => cli.main(process.argv.slice(2)),
-  (error) => {
-    var isUnbuilt =
-      error.code === "ERR_MODULE_NOT_FOUND" && String(error.message).indexOf("cli/main.js'") > 0;
-    process.stderr.write(
-      isUnbuilt
-        ? "Millrace is not built yet in this checkout.\n  Build it: npm run build\n"
-        : String(error.stack) + "\n",
-    );
-    process.exit(1);
-  },
-);
+import("node:module")
+  .then((module) => {
+    // Before anything else is loaded, so that all of it is compiled once only.
+    if (module.enableCompileCache) module.enableCompileCache();
+    return import("../dist/cli/main.js");
+  })
+  .then(
+    (cli) => cli.main(process.argv.slice(2)),
+    (error) => {
+      var isUnbuilt =
+        error.code === "ERR_MODULE_NOT_FOUND" && String(error.message).indexOf("cli/main.js'") > 0;
+      process.stderr.write(
+        isUnbuilt
+          ? "Millrace is not built yet in this checkout.\n  Build it: npm run build\n"
+          : String(error.stack) + "\n",
+      );
+      process.exit(1);
+    },
+  );

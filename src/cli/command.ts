@@ -32,8 +32,8 @@ export function describe(command: Command, what: string, examples: readonly stri
 }
 
 /**
- * Gives a command its action: `run` gets the parsed arguments and options and says how it ended. The
- * exit code is only set, so that what is still being written gets written.
+ * Gives a command its action: `run` gets the parsed arguments and options and says how it ended.
+ * The exit code is only set, so that what is still being written gets written.
  */
 export function runs<Options extends object>(
   command: Command,

@@ -1,4 +1,3 @@
-import { enableCompileCache } from "node:module";
 import { Command, CommanderError } from "commander";
 import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
 import { keepAlive } from "../lib/keep-alive.ts";
@@ -53,7 +52,6 @@ const entries: readonly Entry[] = [
 
 /** Runs the command line. Sets the exit code; throws nothing. */
 export async function main(argv: readonly string[]): Promise<void> {
-  enableCompileCache();
   endQuietlyOnClosedPipe();
   // The clock's timers keep no process alive, but a command that waits for one is not done.
   using _alive = keepAlive();
@@ -117,7 +115,10 @@ function tell(error: Error, argv: readonly string[]): number {
   return isMillraceError(error) ? error.exitCode : 1;
 }
 
-/** Commander puts its guess on a second line: `error: unknown option '--prot'\n(Did you mean --port?)`. */
+/**
+ * Commander puts its guess on a second line: `error: unknown option '--prot'\n(Did you mean
+ * --port?)`.
+ */
 function usageError({ message }: CommanderError, argv: readonly string[]): MillraceError {
   const known = entries.find(({ name }) => argv.includes(name));
   const help = known === undefined ? "millrace --help" : `millrace ${known.name} --help`;

@@ -23,8 +23,9 @@ export interface Clock {
 export const preciseNow = (clock: Clock): number => clock.nowMs?.() ?? clock.now();
 
 /**
- * The wall clock in fractions of a millisecond: the monotonic clock counted from a start by the wall
- * clock. Whenever the wall clock was set meanwhile, the start is taken anew, so that the two agree.
+ * The wall clock in fractions of a millisecond: the monotonic clock counted from a start by the
+ * wall clock. Whenever the wall clock was set meanwhile, the start is taken anew, so that the two
+ * agree.
  */
 function preciseWallClock(): () => number {
   let startMs = performance.timeOrigin;

@@ -1,10 +1,12 @@
 /**
- * Every bound of the system, once, each with its reason. A name ends in its unit; counts end in Max.
- * What a user may change is a setting (runtime/config.ts) whose default stands here.
+ * Every bound of the system, once, each with its reason. A name ends in its unit; counts end in
+ * Max. What a user may change is a setting (runtime/config.ts) whose default stands here.
  */
 export const limits = {
   // Events.
-  /** Names of events, workers and queries: they become addresses, metric labels and table values. */
+  /**
+   * Names of events, workers and queries: they become addresses, metric labels and table values.
+   */
   nameLengthMax: 100,
   /** Ids, sources and keys are indexed; longer ones make every page of an index worse. */
   idBytesMax: 255,
@@ -50,7 +52,9 @@ export const limits = {
   pathParameterLengthMax: 1_024,
   /** A body that brings less than this in `bodyIdleMs` is not coming: the minimum rate. */
   bodyBytesPerIdleMin: 1_024,
-  /** Lines of a chunk are held together with their parsed values; long lines make smaller chunks. */
+  /**
+   * Lines of a chunk are held together with their parsed values; long lines make smaller chunks.
+   */
   ndjsonChunkBytesMax: 4_194_304,
   /** A stream waits for the queue (back-pressure), so its time is its own and not a request's. */
   ndjsonTimeoutMs: 600_000,
@@ -79,7 +83,9 @@ export const limits = {
   answerHeldBytesMax: 65_536,
   /** How many gateways a request may break before it is taken for the reason. */
   attemptsSentMax: 3,
-  /** Below what a gateway lets one address open (connectionsPerAddressMax), with room for probes. */
+  /**
+   * Below what a gateway lets one address open (connectionsPerAddressMax), with room for probes.
+   */
   gatewayConnectionsMax: 900,
   gatewayConnectMs: 1_000,
   /** Below the gateway's keepAliveMs, so that it is not the gateway that closes first. */
@@ -90,7 +96,9 @@ export const limits = {
   answerSilenceMs: 120_000,
   /** A client that takes nothing of its answer for so long has gone. */
   answerTakenMs: 30_000,
-  /** Probes show when a gateway is back; what grows is how long one that fails again is left alone. */
+  /**
+   * Probes show when a gateway is back; what grows is how long one that fails again is left alone.
+   */
   ejectionMaxMs: 30_000,
   /** Ready for so long, a gateway's earlier ejections no longer count. */
   ejectionForgetMs: 60_000,
@@ -107,7 +115,9 @@ export const limits = {
   /** SQLite's own busy handler sleeps up to 100 ms a step; ours waits this long (measured). */
   busyRetryMs: 0.2,
   busyTimeoutMs: 5_000,
-  /** An id seen within this time answers with its first receipt. The published Idempotency-Key life. */
+  /**
+   * An id seen within this time answers with its first receipt. The published Idempotency-Key life.
+   */
   idWindowMs: 24 * 3_600_000,
   retentionMs: 7 * 24 * 3_600_000,
   retentionBytesMax: 10 * 1_073_741_824,
@@ -115,7 +125,10 @@ export const limits = {
   /** Free space below which appends are refused (MR_QUEUE_FULL); they resume at 1.5 times it. */
   diskLowBytes: 128 * 1_048_576,
   walBytesMax: 32 * 1_048_576,
-  /** Stored events beyond this are refused (MR_QUEUE_BACKLOG): a worker lags so that nothing is trimmed. */
+  /**
+   * Stored events beyond this are refused (MR_QUEUE_BACKLOG): a worker lags so that nothing is
+   * trimmed.
+   */
   queueBytesMax: 20 * 1_073_741_824,
   /** The WAL is written into the file about this often: rarer stalls less, longer reads slower. */
   checkpointBytes: 8 * 1_048_576,
@@ -125,9 +138,13 @@ export const limits = {
   readBatchBytesMax: 8 * 1_048_576,
   /** Events looked at without a pause while reading or trimming: a few milliseconds of work. */
   scanEventsMax: 10_000,
-  /** After so many new events, as many and as many again of the kept ids are checked for their age. */
+  /**
+   * After so many new events, as many and as many again of the kept ids are checked for their age.
+   */
   idSweepEvents: 1_000,
-  /** A reader on the event loop waits at most this long for a lock, which is only ever held briefly. */
+  /**
+   * A reader on the event loop waits at most this long for a lock, which is only ever held briefly.
+   */
   readLockMs: 250,
   /** Where the bell cannot be watched (no more inotify watches), readers look this often. */
   bellPollMs: 10,
@@ -155,7 +172,9 @@ export const limits = {
   progressPollMs: 20,
   dependencyBackoffMaxMs: 5_000,
 
-  /** Between gateway and worker: connections of one gateway to one instance, and their idle life. */
+  /**
+   * Between gateway and worker: connections of one gateway to one instance, and their idle life.
+   */
   linkConnectionsMax: 64,
   linkKeepAliveMs: 60_000,
 
@@ -205,17 +224,24 @@ export const limits = {
   restartForgottenMs: 30_000,
   /** Each process tells its supervisor this often that its event loop turns. */
   aliveIntervalMs: 1_000,
-  /** Silent for this long, a process hangs: killed and started again. Longer than a slow collection. */
+  /**
+   * Silent for this long, a process hangs: killed and started again. Longer than a slow collection.
+   */
   aliveTimeoutMs: 10_000,
   /** After its drain deadline a process gets this long to end before it is killed. */
   killAfterMs: 2_000,
   retentionIntervalMs: 60_000,
-  /** Under `dev`: files that change within this time are one change; and nobody waits long for it. */
+  /**
+   * Under `dev`: files that change within this time are one change; and nobody waits long for it.
+   */
   devSettleMs: 80,
   devDrainMs: 1_000,
   /** What `millrace events list` keeps in memory at most. */
   listedEventsMax: 10_000,
-  /** The kernel's limit for the path of a Unix socket is 108 (Linux) or 104 (macOS), with the end's 0. */
+  /**
+   * The kernel's limit for the path of a Unix socket is 108 (Linux) or 104 (macOS), with the end's
+   * 0.
+   */
   socketPathBytesMax: 103,
   /** What a box's name adds to it: `/worker-` and a worker's name, a number and `.sock`. */
   socketNameBytesMax: 40,

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { getCompileCacheDir } from "node:module";
 import type { Clock } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
@@ -96,7 +97,11 @@ export class Child {
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
 
-  /** Asks the process to finish what runs and end; kills it where it takes too long. Idempotent. */
+  /**
+   * Asks the process to finish what runs and end; kills it where it takes too long, and at once
+   * where it has not begun to work: while it loads it could not hear, and has nothing to finish.
+   * Idempotent.
+   */
   async stop(): Promise<void> {
     const running = this.#process;
     this.#pause?.[Symbol.dispose]();
@@ -104,11 +109,9 @@ export class Child {
       this.#state = "stopped";
       return;
     }
-    if (this.#state !== "stopping") {
-      this.#state = "stopping";
-      this.send({ kind: "drain" });
-      if (!running.connected) running.kill("SIGTERM");
-    }
+    if (this.#state === "running" && running.connected) this.send({ kind: "drain" });
+    else if (this.#state !== "stopping") this.kill();
+    this.#state = "stopping";
     const { clock, log, stopMs } = this.#options;
     using _deadline = clock.after(stopMs, () => {
       log.warn({ child: this.name }, `${this.name} does not stop and is killed`);
@@ -143,7 +146,7 @@ export class Child {
     const child = fork(module, [...parameters], {
       execPath: process.execPath,
       execArgv: ["--disable-warning=ExperimentalWarning"],
-      env: environment ?? process.env,
+      env: withCompileCache(environment ?? process.env),
       serialization: "advanced",
       stdio: ["ignore", output, output, "ipc"],
     });
@@ -221,4 +224,10 @@ export class Child {
     );
     this.#pause = clock.after(delayMs, () => this.#spawn());
   }
+}
+
+/** What this process has compiled the child need not compile again, its first modules included. */
+function withCompileCache(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? environment : { NODE_COMPILE_CACHE: folder, ...environment };
 }

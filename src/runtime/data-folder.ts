@@ -6,7 +6,9 @@ import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { version } from "../lib/version.ts";
 
-/** The format that this version writes. It grows when an older version could not read the folder. */
+/**
+ * The format that this version writes. It grows when an older version could not read the folder.
+ */
 export const dataFormat = 1;
 
 /** Where everything of one system lies on this machine. All paths are absolute. */
@@ -47,7 +49,8 @@ function shortName(box: string): string {
 
 /**
  * The kernel allows only 108 bytes (104 on macOS) for a socket's path. A data folder that lies too
- * deep gets a short folder for its sockets among the temporary files, found by the hash of its path.
+ * deep gets a short folder for its sockets among the temporary files, found by the hash of its
+ * path.
  */
 function socketFolder(run: string): string {
   if (Buffer.byteLength(run) + limits.socketNameBytesMax <= limits.socketPathBytesMax) return run;
@@ -56,7 +59,8 @@ function socketFolder(run: string): string {
 }
 
 /**
- * Opens the data folder, or makes a new one. Whatever it refuses, it leaves byte for byte as it was.
+ * Opens the data folder, or makes a new one. Whatever it refuses, it leaves byte for byte as it
+ * was.
  *
  * @throws MR_DATA_NEWER, MR_DATA_DAMAGED, MR_DATA_UNUSABLE
  */
@@ -138,7 +142,9 @@ function parseFormat(path: string, text: string): { format?: unknown; createdBy?
   throw damaged(path, `its ${formatFile} cannot be read`);
 }
 
-/** The format is told by a file that is either not there or whole: written aside, synced, renamed. */
+/**
+ * The format is told by a file that is either not there or whole: written aside, synced, renamed.
+ */
 async function create(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   const aside = join(path, `${formatFile}.${randomUUID()}`);

@@ -15,9 +15,9 @@ interface Holder {
 }
 
 /**
- * Takes the right to run these boxes on this data folder: `balancer`, `gateway`, `worker-timelines`.
- * Two supervisors can share a folder as long as they run different boxes. A lock whose process is
- * gone (kill -9, power cut) is no obstacle.
+ * Takes the right to run these boxes on this data folder: `balancer`, `gateway`,
+ * `worker-timelines`. Two supervisors can share a folder as long as they run different boxes. A
+ * lock whose process is gone (kill -9, power cut) is no obstacle.
  *
  * @throws MR_DATA_UNUSABLE naming the process that holds it
  */
@@ -79,7 +79,9 @@ async function lock(file: string, box: string, folder: string): Promise<() => Pr
   };
 }
 
-/** False where the file exists. It is linked into place, so that nobody ever reads half a holder. */
+/**
+ * False where the file exists. It is linked into place, so that nobody ever reads half a holder.
+ */
 async function createLock(file: string, own: Holder): Promise<boolean> {
   const aside = `${file}.${own.nonce}`;
   await writeFile(aside, JSON.stringify(own), { mode: 0o600 });
@@ -128,8 +130,8 @@ const isAlive = ({ pid, began }: Holder): boolean => {
 };
 
 /**
- * When a process began, as text that is only compared; undefined where it is gone. Linux tells clock
- * ticks since boot, beside the boot's id; other systems are asked through `ps`.
+ * When a process began, as text that is only compared; undefined where it is gone. Linux tells
+ * clock ticks since boot, beside the boot's id; other systems are asked through `ps`.
  */
 function processBegan(pid: number): string | undefined {
   if (pid <= 0) return undefined;

@@ -32,8 +32,9 @@ const watchedEndings = new Set([".ts", ".mts", ".js", ".mjs", ".json"]);
  * Runs the whole picture in one process, and anew whenever the application changes.
  *
  * The process is a child that is replaced, not this one that imports the application again: Node
- * keeps every module that it has loaded, so that a changed import of an import would stay stale, and
- * what the old code had set up would live on. The next child loads Millrace while the last one stops.
+ * keeps every module that it has loaded, so that a changed import of an import would stay stale,
+ * and what the old code had set up would live on. The next child loads Millrace while the last one
+ * stops.
  */
 export class DevRunner implements Service {
   readonly #options: DevOptions;

@@ -21,7 +21,9 @@ export type ToBox =
   | { readonly kind: "begin"; readonly assignment: Assignment }
   /** Finish what runs, then end. The same as SIGTERM. */
   | { readonly kind: "drain" }
-  /** To the balancer: send this gateway nothing more, or send to it again. Answered by `gateway`. */
+  /**
+   * To the balancer: send this gateway nothing more, or send to it again. Answered by `gateway`.
+   */
   | { readonly kind: "gateway"; readonly name: string; readonly serving: boolean };
 
 /** A box has begun its work. */

@@ -112,7 +112,9 @@ export class Supervisor implements Service {
     log.info({ child: gateway.name, childPid: gateway.pid }, `${gateway.name} was renewed`);
   }
 
-  /** Tells the balancer and waits for its answer, or for the time in which one was to be expected. */
+  /**
+   * Tells the balancer and waits for its answer, or for the time in which one was to be expected.
+   */
   async #steer(name: string, serving: boolean): Promise<void> {
     const [balancer] = this.#ofKind("balancer");
     if (balancer?.state !== "running") return;

@@ -5,7 +5,9 @@ import type { SystemDefinition } from "../system/system.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
 
-/** One box: what it is, where it listens and whom it must reach. Plain data, sent to its process. */
+/**
+ * One box: what it is, where it listens and whom it must reach. Plain data, sent to its process.
+ */
 export type BoxPlan = BalancerPlan | GatewayPlan | WorkerPlan;
 
 /** All boxes in one process, for `millrace dev`; which these are, it reads from the application. */
@@ -158,7 +160,10 @@ function checkWorkerNames(system: SystemDefinition, config: Config, selection: S
   }
 }
 
-/** The boxes as the locks of a data folder tell them apart: all gateways are one, each worker is one. */
+/**
+ * The boxes as the locks of a data folder tell them apart: all gateways are one, each worker is
+ * one.
+ */
 export const lockNames = (plans: readonly BoxPlan[]): readonly string[] => [
   ...new Set(plans.map((plan) => (plan.kind === "worker" ? `worker-${plan.worker}` : plan.kind))),
 ];

@@ -24,7 +24,9 @@ export interface DatabaseDefinition<Tables = unknown> {
  *   migrations: {
  *     "001-posts": async (db) => {
  *       await db.schema.createTable("posts")
- *         .addColumn("id", "text", (column) => column.primaryKey()).addColumn("text", "text").execute();
+ *         .addColumn("id", "text", (column) => column.primaryKey())
+ *         .addColumn("text", "text")
+ *         .execute();
  *     },
  *   },
  * });

@@ -34,8 +34,8 @@ export interface AttemptScope {
 }
 
 /**
- * The attempt's time is up. The handler may still be running, so its whole transaction must end with
- * it: whoever catches this rolls back, and counts the attempt without running it again.
+ * The attempt's time is up. The handler may still be running, so its whole transaction must end
+ * with it: whoever catches this rolls back, and counts the attempt without running it again.
  */
 export class AttemptTimeout extends Error {
   override readonly name = "AttemptTimeout";

@@ -24,14 +24,14 @@ interface PositionRow {
 }
 
 /**
- * Shares a worker's partitions among its instances. Every instance says once a second that it lives,
- * renews its leases, lets go of what is beyond its share and takes what is free, all in one
+ * Shares a worker's partitions among its instances. Every instance says once a second that it
+ * lives, renews its leases, lets go of what is beyond its share and takes what is free, all in one
  * transaction and by the database's clock.
  *
  *   free ──take, epoch + 1──▶ owned ──let go, or the lease runs out──▶ free
  *
- * Leases only decide who tries: what makes it safe that two believe in one partition is the epoch in
- * every commit (`WorkerStore.advance`).
+ * Leases only decide who tries: what makes it safe that two believe in one partition is the epoch
+ * in every commit (`WorkerStore.advance`).
  */
 export class Ownership {
   readonly #database: DatabaseEngine;
@@ -161,7 +161,8 @@ export class Ownership {
 
   /**
    * Renews what is held under a known epoch, takes the rest with the next one. A process that was
-   * restarted under the same name takes its own partitions anew: the epoch of its former life is void.
+   * restarted under the same name takes its own partitions anew: the epoch of its former life is
+   * void.
    */
   async #take(tx: Transaction, positions: readonly PositionRow[], wanted: ReadonlySet<number>) {
     const rows = positions.filter(({ partition }) => wanted.has(partition));

@@ -52,7 +52,7 @@ class OneFailed extends Error {
  * One pass of an instance: events go through their handlers, and everything that follows from it is
  * committed in one transaction of the worker's database.
  *
- *   claim (inbox) → join parked lines → handlers → record outcomes → advance positions → block cache
+ *   claim (inbox) → join parked lines → handlers → record outcomes → advance positions → block
  *     → COMMIT → release cache → tell who waits → relay the outbox
  *
  * A batch runs without savepoints, since nearly all succeed. When one fails, the batch is rolled

@@ -1,6 +1,6 @@
 /**
- * `npm run traffic` makes people post at about the rate that it is asked for, says what became of it
- * in lines that a file can hold, and explains itself where the system cannot be reached.
+ * `npm run traffic` makes people post at about the rate that it is asked for, says what became of
+ * it in lines that a file can hold, and explains itself where the system cannot be reached.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

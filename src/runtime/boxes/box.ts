@@ -27,7 +27,9 @@ export interface RunningBox {
   /** The port that it listens on, if it is one that people want to know. */
   readonly port?: number;
   readonly summary?: SystemSummary;
-  /** Balancer only: stops or resumes sending to a gateway; resolves when that has come into effect. */
+  /**
+   * Balancer only: stops or resumes sending to a gateway; resolves when that has come into effect.
+   */
   steer?(gateway: string, serving: boolean): Promise<void>;
   /** Finishes what runs and lets go of everything but the engines. */
   stop(): Promise<void>;

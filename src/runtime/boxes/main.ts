@@ -1,10 +1,10 @@
 /**
  * What every supervised process runs: it loads the code of its box at once, begins when it is told,
- * says that it is alive, and stops in order on SIGTERM, on `drain`, and when its supervisor is gone.
+ * says that it is alive, and stops in order on SIGTERM, on `drain`, and when its supervisor is
+ * gone.
  *
  *     node main.js gateway gateway-1 10000      the box, its name, its drain deadline in ms
  */
-import { enableCompileCache } from "node:module";
 import closeWithGrace from "close-with-grace";
 import { systemClock } from "../../lib/clock.ts";
 import { asError, assert } from "../../lib/errors.ts";
@@ -42,7 +42,8 @@ class BoxProcess {
     this.#name = name;
     this.#loading = loaders[kind]();
     this.#loading.catch(() => {});
-    // Ctrl-C and a closed terminal reach every process of the group; the supervisor decides for all.
+    // Ctrl-C and a closed terminal reach every process of the group; the supervisor decides for
+    // all.
     for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
     this.#grace = closeWithGrace(
       { delay: drainMs, skip: ["SIGINT", "SIGHUP"], logger: false },
@@ -128,7 +129,6 @@ function tell(message: FromBox): void {
   if (process.connected) process.send?.(message, () => {});
 }
 
-enableCompileCache();
 const [, , kind = "", name = kind, drainMs = ""] = process.argv;
 assert(kind in loaders, `main.ts was asked for a box "${kind}"`);
 process.title = `millrace ${name}`;

@@ -1,4 +1,7 @@
-/** A process that supervises one worker (support/box.mjs) until it is killed, for the test of orphans. */
+/**
+ * A process that supervises one worker (support/box.mjs) until it is killed, for the test of
+ * orphans.
+ */
 import { systemClock } from "../../../src/lib/clock.ts";
 import { silentLog } from "../../../src/lib/log.ts";
 import { parseConfig } from "../../../src/runtime/config.ts";
