@@ -16,6 +16,7 @@ import {
   installScripts,
   type Lockfile,
   type Manifest,
+  missingFromLock,
   packagePlaces,
 } from "./tidy/packages.ts";
 import { isCode, parseSource, readFiles, root } from "./tidy/source.ts";
@@ -64,6 +65,8 @@ describe("the packages", () => {
     expect(dependencyFaults(sources, json("package.json") as Manifest)).toEqual([]));
   test("none that is published with us runs a script at installation", () =>
     expect(installScripts(json("package-lock.json") as Lockfile)).toEqual([]));
+  test("the lockfile is complete, for every system", () =>
+    expect(missingFromLock(json("package-lock.json") as Lockfile)).toEqual([]));
 });
 
 describe("the errors", () => {

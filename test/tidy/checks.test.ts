@@ -8,7 +8,7 @@ import * as code from "./code.ts";
 import { errorDocFaults, registryFaults } from "./error-docs.ts";
 import * as house from "./house.ts";
 import { importsOf, packageOf } from "./imports.ts";
-import { dependencyFaults, installScripts } from "./packages.ts";
+import { dependencyFaults, installScripts, missingFromLock } from "./packages.ts";
 import { parseSource } from "./source.ts";
 import * as words from "./words.ts";
 
@@ -150,6 +150,20 @@ describe("packages", () => {
     const published = { ...packages, "node_modules/bad": script };
     expect(installScripts({ packages: published })).toHaveLength(1);
   });
+});
+
+test("a lockfile lacks nothing that what is in it needs", () => {
+  const packages = {
+    "": { dependencies: { a: "1.0.0" } },
+    "node_modules/a": { dependencies: { b: "1.0.0" }, optionalDependencies: { c: "1.0.0" } },
+    "node_modules/a/node_modules/b": { dependencies: { a: "1.0.0" } },
+    "node_modules/c": {},
+  };
+  expect(missingFromLock({ packages })).toEqual([]);
+  const { "node_modules/c": _left, ...others } = packages;
+  expect(missingFromLock({ packages: others })).toEqual([
+    "package-lock.json: node_modules/a needs c, it is missing",
+  ]);
 });
 
 describe("sizes", () => {

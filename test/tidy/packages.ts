@@ -68,9 +68,14 @@ export function dependencyFaults(sources: readonly Source[], manifest: Manifest)
 }
 
 export interface Lockfile {
-  readonly packages: Readonly<
-    Record<string, { readonly dev?: boolean; readonly hasInstallScript?: boolean }>
-  >;
+  readonly packages: Readonly<Record<string, LockedPackage>>;
+}
+
+interface LockedPackage {
+  readonly dev?: boolean;
+  readonly hasInstallScript?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
 /** Nobody who installs Millrace runs a stranger's script. */
@@ -78,3 +83,21 @@ export const installScripts = ({ packages }: Lockfile): Findings =>
   Object.entries(packages)
     .filter(([path, { dev, hasInstallScript }]) => path !== "" && hasInstallScript && !dev)
     .map(([path]) => `package-lock.json: ${path} has an install script`);
+
+/**
+ * `npm ci` refuses a lockfile in which anything is missing, another system's build included. Npm
+ * leaves those out by itself where the registry at hand did not have them.
+ */
+export const missingFromLock = ({ packages }: Lockfile): Findings =>
+  Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies })
+      .filter((name) => !placesOf(name, path).some((place) => place in packages))
+      .map((name) => `package-lock.json: ${path || "the package"} needs ${name}, it is missing`),
+  );
+
+/** Where Node looks for a package: in each folder from the one that needs it up to the root. */
+function placesOf(name: string, neededBy: string): string[] {
+  const folders = neededBy.split("/");
+  const below = folders.map((_, depth) => folders.slice(0, depth + 1).join("/"));
+  return [...below.map((folder) => `${folder}/node_modules/${name}`), `node_modules/${name}`];
+}
