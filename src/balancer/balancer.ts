@@ -1,5 +1,5 @@
 import type { Address } from "../lib/address.ts";
-import { type Clock, systemClock } from "../lib/clock.ts";
+import { type Clock, settledWithin, systemClock } from "../lib/clock.ts";
 import { idMaker } from "../lib/ids.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import { listen } from "../lib/listen.ts";
@@ -127,10 +127,7 @@ class OwnBalancer implements Balancer {
   /** Accepts nothing new, answers what is in flight, then lets go. */
   async #stop(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const timeUp = new AbortController();
-    const drained = this.#forwarder.drained();
-    await Promise.race([drained, this.#clock.sleep(this.#limits.drainMs, timeUp.signal)]);
-    timeUp.abort();
+    await settledWithin(this.#clock, this.#limits.drainMs, this.#forwarder.drained());
     this.#server.closeAllConnections();
     await closed;
     await this.#gateways[Symbol.asyncDispose]();

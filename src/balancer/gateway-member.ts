@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from "../lib/address.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, settledWithin } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { Health } from "./health.ts";
 import type { BalancerLimits } from "./limits.ts";
@@ -144,10 +144,8 @@ export class GatewayMember implements AsyncDisposable {
   async #idle(): Promise<void> {
     if (this.#inFlight === 0) return;
     const { clock, limits, log } = this.#options;
-    const timeUp = new AbortController();
     const drained = new Promise<void>((resolve) => this.#waiting.push(resolve));
-    await Promise.race([drained, clock.sleep(limits.drainMs, timeUp.signal)]);
-    timeUp.abort();
+    await settledWithin(clock, limits.drainMs, drained);
     if (this.#inFlight === 0) return;
     const fields = { gateway: this.name, inFlight: this.#inFlight };
     log.warn(fields, `${formatAddress(this.address)} still has requests after its drain.`);

@@ -1,4 +1,4 @@
-import { systemClock } from "../lib/clock.ts";
+import { settledWithin, systemClock } from "../lib/clock.ts";
 import { shortPath } from "../lib/short-path.ts";
 import type { Flags } from "../runtime/config.ts";
 import { type StartedSystem, startSystem } from "../runtime/start.ts";
@@ -71,7 +71,7 @@ async function drain(started: StartedSystem, output: Output): Promise<void> {
   });
   let said = "";
   while (!isStopped) {
-    await Promise.race([stopping, systemClock.sleep(1_000)]);
+    await settledWithin(systemClock, 1_000, stopping);
     const names = started.supervisor
       .snapshot()
       .filter(({ pid }) => pid !== undefined)

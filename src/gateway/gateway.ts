@@ -1,6 +1,7 @@
 import underPressure from "@fastify/under-pressure";
 import { type FastifyInstance, fastify } from "fastify";
 import type { Address } from "../lib/address.ts";
+import { settledWithin } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { idMaker } from "../lib/ids.ts";
 import type { Service } from "../lib/lifecycle.ts";
@@ -99,7 +100,7 @@ class FastifyGateway implements Gateway {
     if (app === undefined) return this.#arrivals[Symbol.dispose]();
     if (drainDelayMs > 0) await clock.sleep(drainDelayMs);
     app.server.close();
-    await Promise.race([this.#inFlight.idle(), clock.sleep(limits.drainMs)]);
+    await settledWithin(clock, limits.drainMs, this.#inFlight.idle());
     if (this.#inFlight.count > 0) {
       log.warn({ gateway: name, requests: this.#inFlight.count }, "Requests were broken off.");
     }

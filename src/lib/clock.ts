@@ -10,13 +10,26 @@ export interface Clock {
   /** Milliseconds of a clock that never goes back; only differences mean something. */
   monotonic(): number;
   /**
-   * Resolves after `ms`, or at once when `signal` aborts. Never rejects; keeps no process alive.
+   * Resolves after `ms`, or at once when `signal` aborts. Never rejects. Keeps the process alive:
+   * somebody waits for what comes next.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `task` every `ms` until disposed; keeps no process alive. */
   every(ms: number, task: () => void): Disposable;
   /** Calls `task` once after `ms` unless disposed; keeps no process alive. */
   after(ms: number, task: () => void): Disposable;
+}
+
+/** Waits until `work` has ended, well or not, but at most `ms`. Never rejects. */
+export async function settledWithin(
+  clock: Clock,
+  ms: number,
+  work: Promise<unknown>,
+): Promise<void> {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  work.then(end, end);
+  await clock.sleep(ms, ended.signal);
 }
 
 /** The wall clock, as exactly as the clock can tell. */
@@ -50,7 +63,6 @@ export const systemClock: Clock = {
         resolve();
       };
       const timer = setTimeout(finish, ms);
-      timer.unref();
       signal?.addEventListener("abort", finish, { once: true });
     });
   },

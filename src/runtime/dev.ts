@@ -1,6 +1,6 @@
 import { dirname, extname, resolve, sep } from "node:path";
 import { watch } from "chokidar";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, settledWithin } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import { keepAlive } from "../lib/keep-alive.ts";
 import type { Service } from "../lib/lifecycle.ts";
@@ -114,8 +114,7 @@ export class DevRunner implements Service {
     // Not awaited for ever: an application that hangs while it loads is mended by the next change.
     const started = child.start();
     started.catch((thrown) => this.#options.onFailure(asError(thrown)));
-    const patience = this.#options.clock.sleep(limits.startTimeoutMs);
-    await Promise.race([started.catch(() => {}), patience]);
+    await settledWithin(this.#options.clock, limits.startTimeoutMs, started);
   }
 
   #newChild(): Child {

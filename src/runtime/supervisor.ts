@@ -1,4 +1,4 @@
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, settledWithin } from "../lib/clock.ts";
 import { keepAlive } from "../lib/keep-alive.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import { limits } from "../lib/limits.ts";
@@ -122,7 +122,7 @@ export class Supervisor implements Service {
     this.#gatewayChanges.set(`${name} ${serving}`, resolve);
     balancer.send({ kind: "gateway", name, serving });
     const drainMs = this.#options.assignment.config.drainMs;
-    await Promise.race([promise, this.#options.clock.sleep(drainMs + limits.killAfterMs)]);
+    await settledWithin(this.#options.clock, drainMs + limits.killAfterMs, promise);
     this.#gatewayChanges.delete(`${name} ${serving}`);
   }
 

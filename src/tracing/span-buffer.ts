@@ -1,5 +1,5 @@
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, settledWithin } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import { toSpanRecord } from "./span-record.ts";
 import type { SpanStore } from "./span-store.ts";
@@ -63,11 +63,8 @@ export class SpanBuffer implements SpanProcessor {
 
   async #stop(): Promise<void> {
     this.#timer[Symbol.dispose]();
-    const done = new AbortController();
-    const flushed = this.forceFlush()
-      .then(() => this.forceFlush())
-      .finally(() => done.abort());
-    await Promise.race([flushed, this.#clock.sleep(limits.spanStopMs, done.signal)]);
+    const flushed = this.forceFlush().then(() => this.forceFlush());
+    await settledWithin(this.#clock, limits.spanStopMs, flushed);
     this.#dropped += this.#spans.length;
     this.#spans = [];
   }
