@@ -5,6 +5,12 @@ export {
   cacheConformance,
 } from "./cache.ts";
 export {
+  type DatabaseFeatures,
+  type DatabasePlace,
+  type DatabaseSubject,
+  databaseConformance,
+} from "./database.ts";
+export {
   type QueueFeatures,
   type QueuePlace,
   type QueueSubject,

@@ -1,4 +1,4 @@
-/** The two promises others lean on: a sleep is never lost, and a bounded wait ends with the work. */
+/** A sleep keeps its process alive and a bounded wait ends with the work, seen for real. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";

@@ -17,7 +17,14 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   fastify: ["gateway/", "dashboard/", "runtime/"],
   jose: ["gateway/auth/"],
   // The SQL builder is a part of what handlers see, so its types are the public face's, too.
-  kysely: ["system/", "database/", "worker/", "engines/sqlite/", "engines/postgres/"],
+  kysely: [
+    "system/",
+    "database/",
+    "worker/",
+    "engines/sqlite/",
+    "engines/postgres/",
+    "conformance/database/",
+  ],
   "lru-cache": ["engines/memory/"],
   pino: ["runtime/"],
   "pino-pretty": ["runtime/"],

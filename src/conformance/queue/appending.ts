@@ -1,11 +1,11 @@
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { Receipt } from "../../queue/engine.ts";
+import { assertRejects } from "../assert-rejects.ts";
 import type { Scenario } from "./scenario.ts";
 import {
   appendAll,
   appendOne,
   assertPositionsGrow,
-  assertRejects,
   cursors,
   idsByPartition,
   idsOf,

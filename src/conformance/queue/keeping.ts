@@ -1,9 +1,9 @@
 import { deepStrictEqual, match, notStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { assertRejects } from "../assert-rejects.ts";
 import type { Scenario } from "./scenario.ts";
 import {
   appendAll,
   appendOne,
-  assertRejects,
   cursors,
   idsOf,
   readAll,

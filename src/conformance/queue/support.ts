@@ -1,6 +1,4 @@
-import { deepStrictEqual, ok, rejects } from "node:assert/strict";
-import type { ErrorCodeName } from "../../lib/error-codes.ts";
-import { isMillraceError } from "../../lib/errors.ts";
+import { deepStrictEqual, ok } from "node:assert/strict";
 import type {
   AppendRequest,
   QueuedEvent,
@@ -112,9 +110,3 @@ export function assertPositionsGrow(events: readonly QueuedEvent[]): void {
     last.set(partition, position);
   }
 }
-
-export const assertRejects = (promise: Promise<unknown>, code: ErrorCodeName): Promise<void> =>
-  rejects(promise, (error) => {
-    ok(isMillraceError(error, code), `the error is ${code}, not ${error}`);
-    return true;
-  });
