@@ -228,6 +228,8 @@ export const limits = {
    * Silent for this long, a process hangs: killed and started again. Longer than a slow collection.
    */
   aliveTimeoutMs: 10_000,
+  /** A signal for all processes of a group reaches the supervisor within this of its boxes. */
+  groupSignalMs: 200,
   /** After its drain deadline a process gets this long to end before it is killed. */
   killAfterMs: 2_000,
   retentionIntervalMs: 60_000,

@@ -19,7 +19,7 @@ export interface Assignment {
 /** What the supervisor tells a box, over the channel between the two processes. */
 export type ToBox =
   | { readonly kind: "begin"; readonly assignment: Assignment }
-  /** Finish what runs, then end. The same as SIGTERM. */
+  /** Finish what runs, then end. */
   | { readonly kind: "drain" }
   /**
    * To the balancer: send this gateway nothing more, or send to it again. Answered by `gateway`.
@@ -40,6 +40,8 @@ export type FromBox =
   | Ready
   /** The event loop turns. */
   | { readonly kind: "alive" }
+  /** SIGTERM reached it. It goes on until it is told to drain. */
+  | { readonly kind: "terminated" }
   /** It ends because of this. */
   | { readonly kind: "failed"; readonly error: ErrorReport }
   /** From the balancer: the gateway has nothing in flight, or gets requests again. */

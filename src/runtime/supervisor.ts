@@ -95,21 +95,30 @@ export class Supervisor implements Service {
 
   /** Renews the gateways one after another; the balancer sends each nothing while it is renewed. */
   async rollGateways(): Promise<void> {
-    this.#rolling = this.#rolling.then(async () => {
+    await this.#inTurn(async () => {
       for (const gateway of this.#ofKind("gateway")) {
-        if (this.#stopping !== undefined) return;
-        await this.#renewGateway(gateway);
+        if (this.#stopping === undefined) await this.#renewGateway(gateway);
       }
+    });
+  }
+
+  /** One renewal at a time: there is always somebody who serves. */
+  async #inTurn(renewal: () => Promise<void>): Promise<void> {
+    this.#rolling = this.#rolling.then(async () => {
+      if (this.#stopping === undefined) await renewal();
     });
     await this.#rolling;
   }
 
   async #renewGateway(gateway: Child): Promise<void> {
-    const { log } = this.#options;
     await this.#steer(gateway.name, false);
-    await gateway.renew();
+    await this.#renewBox(gateway);
     await this.#steer(gateway.name, true);
-    log.info({ child: gateway.name, childPid: gateway.pid }, `${gateway.name} was renewed`);
+  }
+
+  async #renewBox(box: Child): Promise<void> {
+    await box.renew();
+    this.#options.log.info({ child: box.name, childPid: box.pid }, `${box.name} was renewed`);
   }
 
   /**
@@ -161,14 +170,29 @@ export class Supervisor implements Service {
       stopMs: assignment.config.drainMs + limits.killAfterMs,
       clock,
       log,
-      onMessage: (message) => this.#hear(message),
+      onMessage: (message) => this.#hear(message, plan),
       ...(environment === undefined ? {} : { environment }),
     });
   }
 
-  #hear(message: FromBox): void {
+  #hear(message: FromBox, from: BoxPlan): void {
     if (message.kind === "ready" && message.port !== undefined) this.#port = message.port;
+    if (message.kind === "terminated") this.#renewUnlessStopping(from);
     if (message.kind !== "gateway") return;
     this.#gatewayChanges.get(`${message.name} ${message.serving}`)?.();
+  }
+
+  /**
+   * SIGTERM for one box means that somebody wants it begun anew. Where it was for all of them, ours
+   * may still be on its way; then each stops in its turn.
+   */
+  #renewUnlessStopping({ name }: BoxPlan): void {
+    this.#options.clock.after(limits.groupSignalMs, () => {
+      const box = this.#children.find(({ child }) => child.name === name);
+      if (this.#stopping !== undefined || box === undefined) return;
+      void this.#inTurn(() =>
+        box.plan.kind === "gateway" ? this.#renewGateway(box.child) : this.#renewBox(box.child),
+      );
+    });
   }
 }

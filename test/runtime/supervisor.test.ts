@@ -178,6 +178,40 @@ describe("renewing the gateways", () => {
   });
 });
 
+describe("SIGTERM to a single process", () => {
+  const pidOf = (supervisor: Supervisor, name: string) => statusOf(supervisor, name)?.pid;
+
+  it("renews that box alone, out of the balancer's sight", async () => {
+    const supervisor = supervise([balancer, gateway(1), gateway(2), worker]);
+    await supervisor.start();
+    const begun = steps().length;
+    const first = pidOf(supervisor, "gateway-1") ?? 0;
+    process.kill(first, "SIGTERM");
+    await until(() => {
+      clock.turn(limits.groupSignalMs);
+      return steps().includes("balancer resume:gateway-1");
+    }, "the gateway serves again");
+    const order = steps().slice(begun);
+    expect(order.slice(0, 2)).toEqual(["balancer pause:gateway-1", "gateway-1 drain"]);
+    expect(order.filter((step) => step.endsWith(" drain"))).toHaveLength(1);
+    expect(pidOf(supervisor, "gateway-1")).not.toBe(first);
+  });
+
+  it("begins nothing again where all processes and the supervisor were meant", async () => {
+    const supervisor = supervise([balancer, gateway(1), worker]);
+    await supervisor.start();
+    for (const { pid = 0 } of supervisor.snapshot()) process.kill(pid, "SIGTERM");
+    await supervisor.stop();
+    clock.turn(limits.groupSignalMs);
+    expect(steps().filter((step) => step.endsWith(" drain"))).toEqual([
+      "balancer drain",
+      "gateway-1 drain",
+      "worker-a-1 drain",
+    ]);
+    expect(steps().filter((step) => step.endsWith(" begin"))).toHaveLength(3);
+  });
+});
+
 describe("stopping", () => {
   it("stops the balancer first, then the gateways, then the workers, and can be asked twice", async () => {
     const supervisor = supervise([worker, gateway(1), balancer]);

@@ -83,18 +83,21 @@ it("renews its gateways one after another without a failed request", async () =>
   expect((await gateways()).filter(({ pid }) => pids.has(pid))).toEqual([]);
 });
 
-it("drains on SIGTERM: what was accepted is there after the next start", async () => {
+it("drains on a SIGTERM to all its processes: what was accepted is there after the next start", async () => {
   await using picture = await Picture.start();
+  const boxes = await picture.boxes();
   const isStopping = { now: false };
   const load = publishUntil(picture.url, "ada", () => isStopping.now);
   await vi.waitFor(async () => {
     const home = await fetch(`${picture.url}/timelines/home?user=ada`);
     expect(((await home.json()) as unknown[]).length).toBeGreaterThan(0);
   }, waitOptions);
+  for (const { pid } of boxes) process.kill(pid, "SIGTERM");
   const stopped = picture.stop();
   isStopping.now = true;
   const { accepted } = await load;
   expect(await stopped).toBe(0);
+  expect(picture.output).not.toMatch(/begins again|was renewed/);
   expect(await picture.boxes()).toEqual([]);
   await picture.startAgain();
   const posts = await effects(picture, "timelines", "posts", accepted.length);

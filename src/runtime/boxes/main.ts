@@ -1,7 +1,7 @@
 /**
  * What every supervised process runs: it loads the code of its box at once, begins when it is told,
- * says that it is alive, and stops in order on SIGTERM, on `drain`, and when its supervisor is
- * gone.
+ * says that it is alive, and stops in order on `drain` and when its supervisor is gone. SIGTERM it
+ * passes on to the supervisor, who knows whether all boxes are meant, and whose turn it is.
  *
  *     node main.js gateway gateway-1 10000      the box, its name, its drain deadline in ms
  */
@@ -42,11 +42,11 @@ class BoxProcess {
     this.#name = name;
     this.#loading = loaders[kind]();
     this.#loading.catch(() => {});
-    // Ctrl-C and a closed terminal reach every process of the group; the supervisor decides for
-    // all.
+    // Ctrl-C, a closed terminal and most service managers signal every process of the group.
     for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+    process.on("SIGTERM", () => this.#askToStop(drainMs));
     this.#grace = closeWithGrace(
-      { delay: drainMs, skip: ["SIGINT", "SIGHUP"], logger: false },
+      { delay: drainMs, skip: ["SIGINT", "SIGHUP", "SIGTERM"], logger: false },
       ({ err }) => this.#end(err),
     );
     process.once("disconnect", () => this.#stop());
@@ -100,6 +100,13 @@ class BoxProcess {
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#stop();
+  }
+
+  /** A supervisor that does not react by then hangs, and no reason to go on. */
+  #askToStop(patienceMs: number): void {
+    if (!process.connected) return this.#stop();
+    tell({ kind: "terminated" });
+    systemClock.after(patienceMs, () => this.#stop());
   }
 
   #stop(): void {

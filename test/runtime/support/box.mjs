@@ -18,9 +18,7 @@ process.once("disconnect", () => {
   note("orphan");
   process.exit(0);
 });
-process.on("SIGTERM", () => {
-  if (behaviour !== "stubborn") process.exit(0);
-});
+process.on("SIGTERM", () => process.send({ kind: "terminated" }));
 process.on("message", (message) => {
   if (message.kind === "begin") begin();
   if (message.kind === "drain") {
