@@ -1,12 +1,9 @@
 /** Reads the guides' code blocks and runs them as a reader would, in a folder of their own. */
 import { type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-export const repository = fileURLToPath(new URL("../../", import.meta.url));
+import { repository } from "../support/project-folder.ts";
 
 /**
  * A fenced block. What stands behind the language says what to do with it:
@@ -33,23 +30,6 @@ export async function blocksOf(guide: string): Promise<Block[]> {
 
 export const wordValue = ({ words }: Block, name: string): string | undefined =>
   words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
-
-/** A folder in which `millrace` and its companions are installed, as `npm install` leaves it. */
-export async function projectFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "millrace-guide-"));
-  await mkdir(join(path, "node_modules", ".bin"), { recursive: true });
-  await symlink(repository, join(path, "node_modules", "millrace"));
-  for (const name of ["zod", "kysely", "@types"]) {
-    await symlink(join(repository, "node_modules", name), join(path, "node_modules", name));
-  }
-  const command = join(repository, "bin", "millrace.mjs");
-  await symlink(command, join(path, "node_modules", ".bin", "millrace"));
-  await writeFile(join(path, "package.json"), '{ "type": "module", "private": true }\n');
-  return {
-    path,
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
-  };
-}
 
 export async function writeBlock(folder: string, block: Block, name: string): Promise<void> {
   const file = join(folder, name);

@@ -7,13 +7,12 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type RunningSystem, startSystem } from "../../examples/running-system.ts";
+import { projectFolder, repository } from "../support/project-folder.ts";
 import {
   type Block,
   blocksOf,
   checkTypes,
   fits,
-  projectFolder,
-  repository,
   runShell,
   wordValue,
   writeBlock,

@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, vi } from "vitest";
-import { freePort, waitOptions } from "../whole-picture/picture.ts";
+import { freePort } from "../support/free-port.ts";
+import { waitOptions } from "../whole-picture/picture.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../..");

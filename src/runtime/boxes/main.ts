@@ -104,9 +104,8 @@ class BoxProcess {
 
   /** A supervisor that does not react by then hangs, and no reason to go on. */
   #askToStop(patienceMs: number): void {
-    if (!process.connected) return this.#stop();
     tell({ kind: "terminated" });
-    systemClock.after(patienceMs, () => this.#stop());
+    systemClock.after(process.connected ? patienceMs : 0, () => this.#stop());
   }
 
   #stop(): void {
