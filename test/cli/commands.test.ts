@@ -14,7 +14,7 @@ import { Command, run } from "./command-line.ts";
 const execFileAsync = promisify(execFile);
 
 let folder: string;
-let removal: AsyncDisposable;
+let removal: AsyncDisposable & { readonly path: string };
 let env: NodeJS.ProcessEnv;
 let url: string;
 const running: Command[] = [];
