@@ -35,6 +35,7 @@ export {
 } from "./system/query.ts";
 export type { InputOf, OutputOf, Schema } from "./system/schema.ts";
 export { defineSystem, type SystemDefinition, type SystemOptions } from "./system/system.ts";
+export { Reject, RetryAfter } from "./system/verdict.ts";
 export {
   type WebhookDefinition,
   type WebhookEvent,

@@ -157,8 +157,16 @@ export const limits = {
   heartbeatMs: 1_000,
   handlerTimeoutMs: 30_000,
   attemptsMax: 8,
-  backoffBaseMs: 200,
+  backoffFirstMs: 200,
   backoffMaxMs: 300_000,
+  /** What a handler may ask for: more would be a line that nobody ever sees move. */
+  attemptsPerEventMax: 100,
+  delayMaxMs: 30 * 24 * 3_600_000,
+  /** An error is kept for people: so much of its message, its stack and its causes. */
+  failureMessageLengthMax: 4_096,
+  failureStackLengthMax: 16_384,
+  failureCausesMax: 5,
+  /** A longer line stops its partition, so that the queue keeps what the worker cannot handle. */
   parkedPerKeyMax: 10_000,
   parkedPerPartitionMax: 100_000,
   /** Old inbox rows and touches are removed this often, a bounded amount each time. */

@@ -2,6 +2,7 @@ import { type Fault, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { type DefinitionSite, describeSite } from "./definition-site.ts";
 import type { AnyEvent } from "./event.ts";
+import type { HandlerDefinition } from "./handler.ts";
 import type { WebhookDefinition } from "./webhook.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -88,7 +89,9 @@ function checkHandledEvents(
 ): void {
   for (const worker of workers) {
     const handled = new Set<string>();
-    for (const { event, site } of worker.handlers) {
+    for (const handler of worker.handlers) {
+      const { event, site } = handler;
+      checkPolicy(worker.name, handler, report);
       if (event?.kind !== "event") {
         report(`A handler of "${worker.name}" names something that is not an event.`, site);
         continue;
@@ -106,6 +109,24 @@ function checkHandledEvents(
       handled.add(event.type);
     }
   }
+}
+
+/** A slip in what a handler says of its attempts would show itself only in the first failure. */
+function checkPolicy(worker: string, handler: HandlerDefinition<never>, report: Report): void {
+  const { attempts, backoff = {}, timeoutMs, whenDead, site } = handler;
+  const numbers = [
+    ["attempts", attempts, limits.attemptsPerEventMax],
+    ["timeoutMs", timeoutMs, limits.delayMaxMs],
+    ["backoff.firstMs", backoff.firstMs, limits.delayMaxMs],
+    ["backoff.maxMs", backoff.maxMs, limits.delayMaxMs],
+  ] as const;
+  for (const [name, value, max] of numbers) {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= max))
+      continue;
+    report(`A handler of "${worker}" has \`${name}\` ${value}; it takes 1 to ${max}.`, site);
+  }
+  if (whenDead === "continue" || whenDead === "hold") return;
+  report(`A handler of "${worker}" has \`whenDead\` "${whenDead}": "continue" or "hold".`, site);
 }
 
 function checkEvent(event: AnyEvent, report: Report): void {

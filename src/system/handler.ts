@@ -58,11 +58,27 @@ export interface HandlerOptions<Tables, E extends AnyEvent, Emitted extends AnyE
    */
   readonly emits?: readonly Emitted[];
   readonly prepare?: Prepare<Tables, E, Prepared>;
-  /** How often a failing event is tried before it is a dead letter. */
+  /** How often a failing event is tried before it is a dead letter: 1 to 100, else 8. */
   readonly attempts?: number;
-  /** How long one attempt may take, `prepare` included, in milliseconds. */
+  /** The pauses between attempts; they double from the first to the longest, with jitter. */
+  readonly backoff?: Backoff;
+  /** How long one attempt may take, `prepare` included, in milliseconds: else 30,000. */
   readonly timeoutMs?: number;
+  /**
+   * What becomes of the later events of its key once an event is a dead letter: they go on
+   * (`continue`, the default), or wait until a person has retried or discarded it (`hold`).
+   */
+  readonly whenDead?: WhenDead;
 }
+
+export interface Backoff {
+  /** Milliseconds: else 200. */
+  readonly firstMs?: number;
+  /** Milliseconds: else 300,000. */
+  readonly maxMs?: number;
+}
+
+export type WhenDead = "continue" | "hold";
 
 /** What a worker does with one type of event. */
 export interface HandlerDefinition<Tables = unknown> {
@@ -72,7 +88,9 @@ export interface HandlerDefinition<Tables = unknown> {
   readonly prepare: Prepare<Tables, AnyEvent, unknown> | undefined;
   readonly handle: Handler<Tables, AnyEvent, AnyEvent, unknown>;
   readonly attempts: number | undefined;
+  readonly backoff: Backoff | undefined;
   readonly timeoutMs: number | undefined;
+  readonly whenDead: WhenDead;
   readonly site: DefinitionSite | undefined;
 }
 
@@ -113,7 +131,9 @@ export function on(
     prepare: options.prepare,
     handle: handle as HandlerDefinition<never>["handle"],
     attempts: options.attempts,
+    backoff: options.backoff,
     timeoutMs: options.timeoutMs,
+    whenDead: options.whenDead ?? "continue",
     site: definitionSite(on),
   });
 }

@@ -10,6 +10,7 @@ import type { HandlerCache, HandlerDefinition } from "../system/handler.ts";
 import { validate } from "../system/schema.ts";
 import { Emitter } from "./emitter.ts";
 import type { EventTrace } from "./event-trace.ts";
+import type { FailedAttempt } from "./outcome.ts";
 
 /** One event on its way through its handler. */
 export interface Job {
@@ -17,6 +18,10 @@ export interface Job {
   readonly handler: HandlerDefinition;
   /** 1 at the first try. */
   readonly attempt: number;
+  /** The attempts before, which failed. */
+  readonly history: readonly FailedAttempt[];
+  /** It is the head of a line, or behind it. */
+  readonly isParked: boolean;
   readonly trace: EventTrace | undefined;
   /** What `prepare` made of the event, or what it threw. */
   prepared?: Prepared;
@@ -98,9 +103,7 @@ async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledE
     throw new MillraceError(
       "MR_DATA_INVALID",
       `The data does not fit the schema of ${event.type}.`,
-      {
-        faults: checked.faults,
-      },
+      { faults: checked.faults },
     );
   }
   return {

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import type { ErrorCodeName } from "../lib/error-codes.ts";
 import { asError, isMillraceError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
 import type { Random } from "../lib/random.ts";
+import type { HandlerDefinition } from "../system/handler.ts";
+import { isReject, isRetryAfter } from "../system/verdict.ts";
 
 /** What becomes of one attempt. A closed set: `decide` is the only one who makes one. */
 export type Outcome =
@@ -22,13 +25,44 @@ export interface Failure {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
-  readonly cause: string | undefined;
+  readonly cause: Failure | undefined;
+}
+
+/** An attempt that failed, as it is remembered with its event. */
+export interface FailedAttempt {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** `Error: no such row`. */
+  readonly error: string;
+  /** The versions that ran: the application's and the framework's. */
+  readonly version: string;
+}
+
+/** What an attempt comes to that ended the process in which it ran. */
+export class ProcessEnded extends Error {
+  override readonly name = "ProcessEnded";
+
+  constructor() {
+    super("The process ended during this attempt: it crashed, was killed, or did not react.");
+    // Where it happened is not known; a place in here would be no help.
+    this.stack = `${this.name}: ${this.message}`;
+  }
 }
 
 export interface RetryPolicy {
   readonly attempts: number;
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/** A handler's policy, with the defaults of `limits`. */
+export function policyOf({ attempts, backoff }: HandlerDefinition): RetryPolicy {
+  const maxMs = backoff?.maxMs ?? limits.backoffMaxMs;
+  return {
+    attempts: attempts ?? limits.attemptsMax,
+    firstMs: Math.min(backoff?.firstMs ?? limits.backoffFirstMs, maxMs),
+    maxMs,
+  };
 }
 
 /** Decides what a failed attempt means; `attempts` counts it. */
@@ -40,28 +74,52 @@ export function decide(
   random: Random,
 ): Outcome {
   const error = failureOf(thrown);
-  if (attempts >= policy.attempts) return { kind: "dead", attempts, error };
-  return { kind: "retry", attempts, at: nowMs + backoffMs(attempts, policy, random), error };
+  if (isFinal(thrown) || attempts >= policy.attempts) return { kind: "dead", attempts, error };
+  const at = isRetryAfter(thrown)
+    ? timeOf(thrown.when, nowMs)
+    : nowMs + backoffMs(attempts, policy, random);
+  return { kind: "retry", attempts, at, error };
 }
 
 /**
- * Exponential with full jitter: keys that failed together do not come again together. The first
- * half of the range is spared, so that a retry is never immediate.
+ * Exponential with full jitter: keys that failed together do not come again together. Half of the
+ * first pause is spared, so that a retry is never immediate.
  */
 export function backoffMs(attempts: number, policy: RetryPolicy, random: Random): number {
-  const ceiling = Math.min(policy.backoffMaxMs, policy.backoffBaseMs * 2 ** (attempts - 1));
-  return Math.ceil(policy.backoffBaseMs / 2 + random.fraction() * ceiling);
+  const ceiling = Math.min(policy.maxMs, policy.firstMs * 2 ** (attempts - 1));
+  return Math.ceil(Math.min(policy.maxMs, policy.firstMs / 2 + random.fraction() * ceiling));
 }
 
-export function failureOf(thrown: unknown): Failure {
-  const error = asError(thrown);
+/** A handler may name any time; a mistake in it must not park a key for ever. */
+function timeOf(when: number | Date, nowMs: number): number {
+  const at = typeof when === "number" ? nowMs + when : when.getTime();
+  if (Number.isNaN(at)) return nowMs + limits.backoffFirstMs;
+  return Math.ceil(Math.min(Math.max(at, nowMs), nowMs + limits.delayMaxMs));
+}
+
+/** Errors that the same code will always meet again. */
+const finalCodes: ReadonlySet<ErrorCodeName> = new Set([
+  "MR_DATA_INVALID",
+  "MR_KEY_NOT_STRING",
+  "MR_EMIT_UNDECLARED",
+  "MR_EMIT_TOO_DEEP",
+]);
+
+const isFinal = (thrown: unknown): boolean =>
+  isReject(thrown) || (isMillraceError(thrown) && finalCodes.has(thrown.code));
+
+export function failureOf(thrown: unknown, depth = 0): Failure {
+  const { name, message, stack, cause } = asError(thrown);
+  const isShown = cause instanceof Error && depth < limits.failureCausesMax;
   return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack ?? "",
-    cause: error.cause === undefined ? undefined : String(error.cause),
+    name,
+    message: message.slice(0, limits.failureMessageLengthMax),
+    stack: (stack ?? "").slice(0, limits.failureStackLengthMax),
+    cause: isShown ? failureOf(cause, depth + 1) : undefined,
   };
 }
+
+export const describeFailure = ({ name, message }: Failure): string => `${name}: ${message}`;
 
 /**
  * Equal for errors that are the same mistake: name, message without its numbers and ids, top

@@ -6,6 +6,10 @@ import { limits } from "../lib/limits.ts";
 export interface OwnedPartition {
   readonly partition: number;
   readonly epoch: number;
+  /** The one before: this process itself, one that left in order or none, or one that died. */
+  readonly predecessor: "self" | "left" | "died";
+  /** A person has stopped it. */
+  isPaused: boolean;
   /** The position up to which it is applied, as committed. */
   position: number;
 }
@@ -13,6 +17,8 @@ export interface OwnedPartition {
 export interface OwnershipChange {
   readonly taken: readonly OwnedPartition[];
   readonly lost: readonly number[];
+  /** A person has stopped a partition of this instance, or lets it go on. */
+  readonly isPauseChanged: boolean;
 }
 
 interface PositionRow {
@@ -21,6 +27,7 @@ interface PositionRow {
   readonly owner: string | null;
   readonly epoch: number;
   readonly lease_until: number;
+  readonly paused: number;
 }
 
 /**
@@ -38,6 +45,8 @@ export class Ownership {
   readonly #instance: string;
   readonly #clock: Clock;
   readonly #owned = new Map<number, OwnedPartition>();
+  /** Partition → the last epoch under which this process has held it. */
+  readonly #held = new Map<number, number>();
   #nextBeat = Number.NEGATIVE_INFINITY;
 
   constructor(database: DatabaseEngine, instance: string, clock: Clock) {
@@ -83,15 +92,23 @@ export class Ownership {
     const rows = await this.#database.transaction((tx) => this.#claimShare(tx));
     const mine = new Map(rows.map((row) => [row.partition, row]));
     const taken: OwnedPartition[] = [];
-    for (const { partition, epoch, position } of rows) {
-      if (this.#owned.get(partition)?.epoch === epoch) continue;
-      const owned = { partition, epoch, position };
+    let isPauseChanged = false;
+    for (const { partition, epoch, position, paused, predecessor } of rows) {
+      const known = this.#owned.get(partition);
+      const isPaused = paused !== 0;
+      if (known?.epoch === epoch) {
+        isPauseChanged ||= known.isPaused !== isPaused;
+        known.isPaused = isPaused;
+        continue;
+      }
+      const owned = { partition, epoch, position, predecessor, isPaused };
       this.#owned.set(partition, owned);
+      this.#held.set(partition, epoch);
       taken.push(owned);
     }
     const lost = [...before].filter((partition) => !mine.has(partition));
     for (const partition of lost) this.#owned.delete(partition);
-    return { taken, lost };
+    return { taken, lost, isPauseChanged };
   }
 
   /**
@@ -118,7 +135,7 @@ export class Ownership {
     });
   }
 
-  async #claimShare(tx: Transaction): Promise<PositionRow[]> {
+  async #claimShare(tx: Transaction) {
     const { nowMs } = this.#database.dialect;
     await tx.run(
       `insert into millrace_instances (instance, seen_until) values ($1, ${nowMs} + $2)
@@ -130,7 +147,7 @@ export class Ownership {
       "select count(*) as instances from millrace_instances",
     );
     const positions = await tx.run<PositionRow & { free: number }>(
-      `select partition, position, owner, epoch, lease_until,
+      `select partition, position, owner, epoch, lease_until, paused,
          case when owner is null or lease_until < ${nowMs} then 1 else 0 end as free
        from millrace_positions order by partition`,
     );
@@ -173,12 +190,23 @@ export class Ownership {
       return [row.partition, row.epoch, isHeld ? row.epoch : row.epoch + 1];
     });
     const { dialect } = this.#database;
-    return await tx.run<PositionRow>(
+    const held = await tx.run<PositionRow>(
       `update millrace_positions set owner = $2, epoch = cast(value ->> 2 as bigint),
          lease_until = ${dialect.nowMs} + $3 from ${dialect.each("$1")}
        where partition = cast(value ->> 0 as bigint) and epoch = cast(value ->> 1 as bigint)
-       returning partition, position, owner, epoch, lease_until`,
+       returning partition, position, owner, epoch, lease_until, paused`,
       [JSON.stringify(moves), this.#instance, limits.leaseMs],
     );
+    const before = new Map(rows.map((row) => [row.partition, row]));
+    return held.map((row) => ({
+      ...row,
+      predecessor: this.#predecessorOf(before.get(row.partition)),
+    }));
+  }
+
+  #predecessorOf(row: PositionRow | undefined): OwnedPartition["predecessor"] {
+    if (row === undefined || row.owner === null) return "left";
+    const isSelf = row.owner === this.#instance && this.#held.get(row.partition) === row.epoch;
+    return isSelf ? "self" : "died";
   }
 }

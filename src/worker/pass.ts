@@ -2,6 +2,7 @@ import type { WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
+import { assert } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { Random } from "../lib/random.ts";
 import type { Batch, QueuedEvent } from "../queue/engine.ts";
@@ -9,14 +10,17 @@ import type { EventRecord } from "../system/event-record.ts";
 import type { HandlerDefinition } from "../system/handler.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { AttemptTimeout, attempt, type Job } from "./attempt.ts";
+import { Commits, OneFailed, type Task, type Verdicts } from "./commits.ts";
 import { EventTrace } from "./event-trace.ts";
 import { Ledger } from "./ledger.ts";
+import { LineFull, type Lines } from "./lines.ts";
 import type { Outbox } from "./outbox.ts";
-import { decide, isDependencyFailure, type Outcome, type RetryPolicy } from "./outcome.ts";
-import type { Ownership } from "./ownership.ts";
+import { decide, isDependencyFailure, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
+import type { OwnedPartition, Ownership } from "./ownership.ts";
 import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
-import type { Advance, OutboxRow, ParkedEvent, WorkerStore } from "./store.ts";
+import type { Advance, ParkedEvent, WorkerStore } from "./store.ts";
+import type { Suspicion } from "./suspicion.ts";
 
 export interface PassParts {
   /** `/{system}/{worker}`: the source of what the handlers emit. */
@@ -29,23 +33,14 @@ export interface PassParts {
   readonly ownership: Ownership;
   readonly outbox: Outbox;
   readonly progress: Progress;
+  readonly lines: Lines;
+  readonly suspicion: Suspicion;
+  /** The versions that run, told with each failed attempt. */
+  readonly version: string;
   readonly tracing: Tracing;
   readonly clock: Clock;
   readonly random: Random;
   readonly stop: AbortSignal;
-}
-
-/** What a transaction left to do once it has committed. */
-interface Committed {
-  readonly ledger: Ledger;
-  readonly advances: readonly Advance[];
-  readonly posted: readonly OutboxRow[];
-  readonly swept: readonly number[];
-}
-
-/** Thrown through a transaction of many events to roll it back: then they go one by one. */
-class OneFailed extends Error {
-  override readonly name = "OneFailed";
 }
 
 /**
@@ -56,10 +51,12 @@ class OneFailed extends Error {
  *     → COMMIT → release cache → tell who waits → relay the outbox
  *
  * A batch runs without savepoints, since nearly all succeed. When one fails, the batch is rolled
- * back and runs again with a savepoint for each event, so that a failure costs only itself.
+ * back and runs again with a savepoint for each event, so that a failure costs only itself. Where a
+ * handler may have ended the process of a predecessor, each event has a transaction of its own.
  */
 export class Pass {
   readonly #parts: PassParts;
+  readonly #commits: Commits;
   /** When the next head of a line is due; 0 asks the database. */
   #nextDueAt = 0;
   /** False only while no line can exist: then nobody needs to look for parked keys. */
@@ -67,12 +64,17 @@ export class Pass {
 
   constructor(parts: PassParts) {
     this.#parts = parts;
+    this.#commits = new Commits({
+      ...parts,
+      decide: (job, thrown) => this.#decide(job, thrown),
+    });
   }
 
-  /** The partitions changed hands: what was known of their lines is not known any more. */
-  partitionsChanged(): void {
+  /** The lines may have changed: partitions changed hands, or a person was here. */
+  linesChanged(): void {
     this.#nextDueAt = 0;
     this.#mayBeParked = true;
+    this.#parts.lines.forget();
   }
 
   /** Milliseconds until the next line is due; Infinity where none waits. */
@@ -80,86 +82,157 @@ export class Pass {
     return Math.max(0, this.#nextDueAt - this.#parts.clock.now());
   }
 
-  /** Handles a batch from the queue, and moves the positions behind it. */
-  async handle(batch: Batch): Promise<void> {
-    const { ownership } = this.#parts;
-    const events = batch.events.filter(({ partition }) => ownership.owned.has(partition));
-    const advances = [...batch.positions].flatMap(([partition, to]) => {
-      const owned = ownership.owned.get(partition);
-      return owned === undefined
-        ? []
-        : [{ partition, epoch: owned.epoch, from: owned.position, to }];
-    });
-    const jobs = new Map(events.map((queued) => [queued, this.#job(queued, 1)]));
-    await prepareAll([...jobs.values()], this.#parts.database.reader, this.#parts);
-    await this.#commitSingly(jobs.size > 1, (verdicts, isSingly) =>
-      this.#commit(advances, (tx, view) => this.#handleAll(tx, view, jobs, verdicts, isSingly)),
+  /**
+   * Handles a batch from the queue, and moves the positions behind it. Where an event would have to
+   * wait and has no room, its partition stops before it, which is returned.
+   */
+  async handle(batch: Batch): Promise<readonly LineFull[]> {
+    const stopped: LineFull[] = [];
+    for (let rest = batch; ; ) {
+      try {
+        await this.#handle(rest);
+        return stopped;
+      } catch (thrown) {
+        if (!(thrown instanceof LineFull)) throw thrown;
+        stopped.push(thrown);
+        rest = this.#upTo(thrown, rest);
+      }
+    }
+  }
+
+  /** The batch without what lies behind a line that is full. */
+  #upTo({ partition, position }: LineFull, { events, positions }: Batch): Batch {
+    const kept = events.filter(
+      (queued) => queued.partition !== partition || queued.position < position,
     );
+    const last = kept.findLast((queued) => queued.partition === partition)?.position;
+    const owned = this.#parts.ownership.owned.get(partition);
+    const reached = new Map(positions).set(partition, last ?? owned?.position ?? position - 1);
+    return { events: kept, positions: reached };
+  }
+
+  async #handle(batch: Batch): Promise<void> {
+    const { ownership, suspicion } = this.#parts;
+    const events = batch.events.filter(({ partition }) => ownership.owned.has(partition));
+    if (events.some(({ partition }) => suspicion.covers(partition))) {
+      await this.#handleSingly(events);
+      await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs: [] });
+      suspicion.reached(ownership.owned.values());
+      return;
+    }
+    const jobs = events.map((queued) => this.#job(queued));
+    await prepareAll(jobs, this.#parts.database.reader, this.#parts);
+    await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs });
   }
 
   /** Tries the heads of lines whose time has come, each line in a transaction of its own. */
   async drainDue(): Promise<void> {
-    const { clock, database, ownership, store } = this.#parts;
+    const { clock, database, ownership, store, stop, suspicion } = this.#parts;
     if (this.#nextDueAt > clock.now() || ownership.owned.size === 0) return;
+    const moving = [...ownership.owned.values()].filter(({ isPaused }) => !isPaused);
+    const partitions = moving.map(({ partition }) => partition);
     const { due, nextAt, anyParked } = await database.transaction(async (tx) => ({
-      due: await store.due(tx, ownership.partitions, clock.now(), limits.passEventsMax),
-      ...(await store.parkedState(tx, ownership.partitions, clock.now())),
+      due: await store.due(tx, partitions, clock.now(), limits.passEventsMax),
+      ...(await store.parkedState(tx, partitions, clock.now())),
     }));
     this.#nextDueAt = due.length > 0 ? 0 : (nextAt ?? Number.POSITIVE_INFINITY);
     this.#mayBeParked = anyParked;
     for (const head of due) {
-      if (this.#parts.stop.aborted) return;
+      if (stop.aborted) return;
       await this.#drainLine(head);
     }
+    if (due.length === 0) suspicion.reached(ownership.owned.values());
+  }
+
+  /** Whether a partition that was stopped for want of room may go on. */
+  async hasRoom(full: LineFull): Promise<boolean> {
+    return await this.#parts.database.transaction((tx) => this.#parts.lines.hasRoom(tx, full));
+  }
+
+  #advancesTo(positions: ReadonlyMap<number, number>): Advance[] {
+    return [...positions].flatMap(([partition, to]) => {
+      const owned = this.#parts.ownership.owned.get(partition);
+      return owned === undefined ? [] : [advanceOf(owned, to)];
+    });
+  }
+
+  /** One event after another, each attempt noted before it begins. */
+  async #handleSingly(events: readonly QueuedEvent[]): Promise<void> {
+    const { ownership, stop, suspicion } = this.#parts;
+    for (const queued of events) {
+      const owned = ownership.owned.get(queued.partition);
+      if (owned === undefined || stop.aborted) return;
+      if (queued.position <= owned.position) continue;
+      const { job, verdicts } = await this.#begin(queued, undefined);
+      const advances = [advanceOf(owned, queued.position)];
+      await this.#handleTogether({ advances, jobs: [job], noted: [job], verdicts });
+      suspicion.passed(queued.partition);
+    }
+  }
+
+  async #handleTogether(task: Task): Promise<void> {
+    const jobs = new Map(task.jobs.map((job) => [job.queued, job]));
+    await this.#commit(jobs.size > 1, task, (tx, view, verdicts, isSingly) =>
+      this.#handleAll(tx, view, jobs, verdicts, isSingly),
+    );
+  }
+
+  async #commit(...call: Parameters<Commits["run"]>): Promise<void> {
+    const ledger = await this.#commits.run(...call);
+    if (ledger.lineCount > 0) this.#mayBeParked = true;
+    this.#nextDueAt = Math.min(this.#nextDueAt, ledger.nextAttemptAt ?? this.#nextDueAt);
   }
 
   async #drainLine(head: ParkedEvent): Promise<void> {
     const owned = this.#parts.ownership.owned.get(head.partition);
     if (owned === undefined) return;
-    const { position } = owned;
-    const hold = { partition: head.partition, epoch: owned.epoch, from: position, to: position };
-    const jobs = this.#handlerOf(head) === undefined ? [] : [this.#job(head, head.attempts + 1)];
-    await prepareAll(jobs, this.#parts.database.reader, this.#parts);
-    await this.#commitSingly(false, (verdicts) =>
-      this.#commit([hold], (tx, view) => this.#drainFrom(tx, view, head, jobs[0], verdicts)),
+    const task = await this.#lineTask(head, owned);
+    const isAlone = task.noted !== undefined;
+    await this.#commit(false, task, (tx, view, verdicts) =>
+      this.#drainFrom(tx, view, head, { job: task.jobs[0], isAlone }, verdicts),
     );
+    if (isAlone) this.#parts.suspicion.passed(head.partition);
   }
 
-  /**
-   * Runs `commit` until it holds: together first, then one by one; a timed out attempt is not
-   * repeated.
-   */
-  async #commitSingly(
-    isTogetherFirst: boolean,
-    commit: (verdicts: ReadonlyMap<Job, Outcome>, isSingly: boolean) => Promise<void>,
-  ): Promise<void> {
-    const verdicts = new Map<Job, Outcome>();
-    for (let isSingly = !isTogetherFirst; ; isSingly = true) {
-      try {
-        return await commit(verdicts, isSingly);
-      } catch (thrown) {
-        if (thrown instanceof AttemptTimeout)
-          verdicts.set(thrown.job, this.#decide(thrown.job, thrown));
-        else if (!(thrown instanceof OneFailed)) throw thrown;
-      }
+  async #lineTask(head: ParkedEvent, owned: OwnedPartition): Promise<Task> {
+    const advances = [advanceOf(owned, owned.position)];
+    if (this.#handlerOf(head) === undefined) return { advances, jobs: [] };
+    if (this.#parts.suspicion.coversLine(head)) {
+      const { job, verdicts } = await this.#begin(head, head);
+      return { advances, jobs: [job], noted: [job], verdicts };
     }
+    const job = this.#job(head, head);
+    await prepareAll([job], this.#parts.database.reader, this.#parts);
+    return { advances, jobs: [job] };
+  }
+
+  /** A job whose attempt is noted; decided already, where it was begun before and never ended. */
+  async #begin(queued: QueuedEvent, line: ParkedEvent | undefined) {
+    const { database, suspicion } = this.#parts;
+    const job = this.#job(queued, line);
+    const verdicts: Verdicts = new Map();
+    const brokenOff = await suspicion.begin(queued, job.attempt);
+    if (brokenOff === undefined) await prepareAll([job], database.reader, this.#parts);
+    else verdicts.set(job, this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded()));
+    return { job, verdicts };
   }
 
   async #handleAll(
     tx: Transaction,
     view: TransactionView,
     jobs: ReadonlyMap<QueuedEvent, Job>,
-    verdicts: ReadonlyMap<Job, Outcome>,
+    verdicts: Verdicts,
     isSingly: boolean,
   ): Promise<Ledger> {
-    const { store, clock } = this.#parts;
-    if (jobs.size === 0) return new Ledger();
+    const { clock, lines, store, version } = this.#parts;
+    if (jobs.size === 0) return new Ledger(clock, version);
     const fresh = await store.claim(tx, [...jobs.keys()], clock.now());
-    const ledger = new Ledger(this.#mayBeParked ? await store.parkedKeys(tx, fresh) : []);
+    const waiting = this.#mayBeParked ? await store.lines(tx, fresh) : undefined;
+    const ledger = new Ledger(clock, version, waiting);
     for (const queued of fresh) {
       const job = jobs.get(queued);
       if (job === undefined) continue;
-      if (ledger.parkedKeys.has(queued.event.key)) ledger.follow(queued);
+      if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
       else await this.#run(tx, view, job, ledger, verdicts, isSingly);
     }
     return ledger;
@@ -170,30 +243,31 @@ export class Pass {
     tx: Transaction,
     view: TransactionView,
     head: ParkedEvent,
-    headJob: Job | undefined,
-    verdicts: ReadonlyMap<Job, Outcome>,
+    { job: headJob, isAlone }: { readonly job: Job | undefined; readonly isAlone: boolean },
+    verdicts: Verdicts,
   ): Promise<Ledger> {
-    const { store, clock } = this.#parts;
-    const ledger = new Ledger();
+    const { store, clock, version } = this.#parts;
+    const ledger = new Ledger(clock, version);
     const line = await store.line(tx, head.event.key, limits.passEventsMax + 1);
     for (const [index, waiting] of line.entries()) {
       const handler = this.#handlerOf(waiting);
       if (handler === undefined) {
-        ledger.orphan(waiting, clock);
+        ledger.orphan(waiting);
         continue;
       }
       const isHead = headJob !== undefined && waiting.position === head.position;
       const mustWait = index >= limits.passEventsMax || (waiting.nextAt ?? 0) > clock.now();
-      // A handler with a `prepare` step has it run outside the transaction: it is the next head.
-      const needsPrepare = !isHead && handler.prepare !== undefined;
-      if (mustWait || needsPrepare) {
+      // What has to happen outside the transaction is done for heads: this one is the next.
+      const mustBeHead = !isHead && (isAlone || handler.prepare !== undefined);
+      if (mustWait || mustBeHead) {
         ledger.wait(waiting, Math.max(waiting.nextAt ?? 0, clock.now()));
         break;
       }
-      const job = isHead ? headJob : this.#job(waiting, waiting.attempts + 1);
+      const job = isHead ? headJob : this.#job(waiting, waiting);
       await this.#run(tx, view, job, ledger, verdicts, true);
-      if (ledger.parkedKeys.has(waiting.event.key)) break;
+      if (ledger.isWaiting(waiting)) break;
       ledger.unparked.push(waiting);
+      if (ledger.lineOf(waiting.event.key) > 0) break;
     }
     return ledger;
   }
@@ -203,12 +277,12 @@ export class Pass {
     view: TransactionView,
     job: Job,
     ledger: Ledger,
-    verdicts: ReadonlyMap<Job, Outcome>,
+    verdicts: Verdicts,
     isSingly: boolean,
   ): Promise<void> {
     const { clock, source, stop } = this.#parts;
     const verdict = verdicts.get(job);
-    if (verdict !== undefined) return ledger.settle(job, verdict, [], clock);
+    if (verdict !== undefined) return ledger.settle(job, verdict, []);
     const scope = { tx, view, source, clock, stop };
     let emitted: readonly EventRecord[] = [];
     let outcome: Outcome = { kind: "done" };
@@ -225,85 +299,36 @@ export class Pass {
       view.rollbackTo(mark);
       outcome = this.#decide(job, thrown);
     }
-    ledger.settle(job, outcome, emitted, clock);
+    ledger.settle(job, outcome, emitted);
   }
 
-  async #commit(
-    advances: readonly Advance[],
-    work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
-  ): Promise<void> {
-    const { cache, clock, database, store, outbox } = this.#parts;
-    const view = cache.transactionView();
-    let blocked: readonly string[] = [];
-    try {
-      const committed = await database.transaction(async (tx): Promise<Committed> => {
-        const ledger = await work(tx, view);
-        await store.unpark(tx, ledger.unparked);
-        await store.park(tx, ledger.parked);
-        await store.bury(tx, ledger.dead);
-        const posted = await store.post(tx, ledger.emitted);
-        const swept = outbox.hasConfirmed ? await outbox.sweep(tx) : [];
-        await store.touch(tx, view.touched);
-        await store.advance(tx, advances);
-        blocked = [...view.touched];
-        await cache.block(blocked);
-        return { ledger, advances, posted, swept };
-      });
-      const committedAt = preciseNow(clock);
-      await cache.release(blocked);
-      blocked = [];
-      await view.settle();
-      this.#recordTraces(committed.ledger, view, committedAt);
-      this.#afterCommit(committed);
-    } finally {
-      // Only where the commit did not happen, or nobody knows whether it did.
-      await cache.release(blocked);
-    }
-  }
-
-  #afterCommit({ ledger, advances, posted, swept }: Committed): void {
-    const { outbox, ownership, progress } = this.#parts;
-    for (const { partition, to } of advances) {
-      const owned = ownership.owned.get(partition);
-      if (owned !== undefined) owned.position = to;
-    }
-    if (ledger.parked.length > 0) this.#mayBeParked = true;
-    this.#nextDueAt = Math.min(this.#nextDueAt, ledger.nextAttemptAt ?? this.#nextDueAt);
-    progress.reached(advances.map(({ partition, to }) => [partition, to]));
-    outbox.removed(swept);
-    outbox.add(posted);
-  }
-
-  #recordTraces(ledger: Ledger, view: TransactionView, committedAt: number): void {
-    const { clock } = this.#parts;
-    for (const { trace, attempt } of ledger.done) {
-      if (trace === undefined) continue;
-      trace.committed(committedAt, attempt);
-      const keys = view.touched.size;
-      if (keys > 0) trace.refreshed(committedAt, preciseNow(clock), keys);
-    }
-  }
-
-  #job(queued: QueuedEvent, attemptNumber: number): Job {
+  #job(queued: QueuedEvent, line?: ParkedEvent): Job {
     const { tracing, worker, clock } = this.#parts;
     const handler = this.#handlerOf(queued);
-    if (handler === undefined)
-      throw new Error(`assertion failed: no handler of ${queued.event.type}`);
-    const trace = EventTrace.of(tracing, worker, queued, preciseNow(clock));
-    return { queued, handler, attempt: attemptNumber, trace };
+    assert(handler !== undefined, `no handler of ${queued.event.type}`);
+    return {
+      queued,
+      handler,
+      attempt: (line?.attempts ?? 0) + 1,
+      history: line?.history ?? [],
+      isParked: line !== undefined,
+      trace: EventTrace.of(tracing, worker, queued, preciseNow(clock)),
+    };
   }
 
   #handlerOf({ event }: QueuedEvent): HandlerDefinition | undefined {
     return this.#parts.handlers.get(event.type);
   }
 
-  #decide(job: Job, thrown: unknown): Outcome {
+  #decide({ attempt, handler }: Job, thrown: unknown): Outcome {
     const { clock, random } = this.#parts;
-    const policy: RetryPolicy = {
-      attempts: job.handler.attempts ?? limits.attemptsMax,
-      backoffBaseMs: limits.backoffBaseMs,
-      backoffMaxMs: limits.backoffMaxMs,
-    };
-    return decide(thrown, job.attempt, policy, clock.now(), random);
+    return decide(thrown, attempt, policyOf(handler), clock.now(), random);
   }
 }
+
+const advanceOf = ({ partition, epoch, position }: OwnedPartition, to: number): Advance => ({
+  partition,
+  epoch,
+  from: position,
+  to,
+});

@@ -30,12 +30,10 @@ export class Reader {
   }
 
   /** Reads on from what is applied, after partitions came or went. */
-  async restart(owned: ReadonlyMap<number, OwnedPartition>): Promise<void> {
+  async restart(partitions: readonly OwnedPartition[]): Promise<void> {
     await this.close();
-    if (owned.size === 0) return;
-    const cursors = new Map(
-      [...owned.values()].map(({ partition, position }) => [partition, position]),
-    );
+    if (partitions.length === 0) return;
+    const cursors = new Map(partitions.map(({ partition, position }) => [partition, position]));
     this.#subscription = this.#queue.subscribe(cursors, { types: this.#types });
   }
 

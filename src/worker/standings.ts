@@ -1,6 +1,6 @@
 import type { DatabaseEngine } from "../database/engine.ts";
 import type { Place, Progress as ProgressReport, Standing } from "./link.ts";
-import type { Failure } from "./outcome.ts";
+import { describeFailure } from "./outcome.ts";
 import type { Progress } from "./progress.ts";
 
 interface ParkedRow {
@@ -77,7 +77,10 @@ export class Standings {
       return { state: "retrying", attempts, nextAttemptAt, error: describe(error) };
     }
     const [head] = await this.#database.read<{ id: string }>(
-      "select id from millrace_parked where key = $1 order by position limit 1",
+      `select id, position from millrace_parked where key = $1
+       union all
+       select id, position from millrace_dead_letters where key = $1 and held = 1
+       order by position limit 1`,
       [key],
     );
     return { state: "behind", eventId: head?.id ?? "" };
@@ -86,6 +89,5 @@ export class Standings {
 
 function describe(stored: string | null): string {
   if (stored === null) return "";
-  const { name, message }: Failure = JSON.parse(stored);
-  return `${name}: ${message}`;
+  return describeFailure(JSON.parse(stored));
 }

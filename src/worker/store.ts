@@ -2,7 +2,8 @@ import type { DatabaseEngine, SqlValue, Transaction } from "../database/engine.t
 import { MillraceError } from "../lib/errors.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
 import type { EventRecord } from "../system/event-record.ts";
-import type { Failure } from "./outcome.ts";
+import type { Place } from "./link.ts";
+import type { FailedAttempt, Failure } from "./outcome.ts";
 
 /** A parked event: the head of its key's line, or one behind it. */
 export interface ParkedEvent extends QueuedEvent {
@@ -10,13 +11,17 @@ export interface ParkedEvent extends QueuedEvent {
   /** When the head is tried next, milliseconds since 1970; undefined for followers. */
   readonly nextAt: number | undefined;
   readonly error: Failure | undefined;
+  readonly history: readonly FailedAttempt[];
 }
 
 export interface DeadLetter extends QueuedEvent {
   readonly attempts: number;
   readonly error: Failure;
+  readonly history: readonly FailedAttempt[];
   readonly fingerprint: string;
   readonly diedAt: number;
+  /** Its key's later events wait until a person has decided about it. */
+  readonly isHeld: boolean;
 }
 
 /** A partition's step forward; it counts only while `epoch` and `from` are still true. */
@@ -43,6 +48,7 @@ interface ParkedRow extends QueuedRow {
   readonly attempts: number;
   readonly next_at: number | null;
   readonly error: string | null;
+  readonly history: string;
 }
 
 const idOf = (source: string, id: string) => `${source}\n${id}`;
@@ -71,10 +77,16 @@ export class WorkerStore {
     return events.filter(({ event }) => fresh.delete(idOf(event.source, event.id)));
   }
 
-  async parkedKeys(tx: Transaction, events: readonly QueuedEvent[]): Promise<Set<string>> {
-    const keys = JSON.stringify([...new Set(events.map(({ event }) => event.key))].map((k) => [k]));
-    const rows = await tx.run<{ key: string }>(this.#sql.parkedKeys, [keys]);
-    return new Set(rows.map(({ key }) => key));
+  async lineLength(tx: Transaction, key: string): Promise<number> {
+    const rows = await tx.run<{ length: number }>(this.#sql.lines, [jsonColumn([key])]);
+    return rows[0]?.length ?? 0;
+  }
+
+  /** Those of the events' keys that are parked or held, with the length of their lines. */
+  async lines(tx: Transaction, events: readonly QueuedEvent[]): Promise<Map<string, number>> {
+    const keys = jsonColumn([...new Set(events.map(({ event }) => event.key))]);
+    const rows = await tx.run<{ key: string; length: number }>(this.#sql.lines, [keys]);
+    return new Map(rows.map(({ key, length }) => [key, length]));
   }
 
   async park(tx: Transaction, parked: readonly ParkedEvent[]): Promise<void> {
@@ -89,6 +101,7 @@ export class WorkerStore {
       line.attempts,
       line.nextAt ?? null,
       line.error === undefined ? null : JSON.stringify(line.error),
+      JSON.stringify(line.history),
     ]);
     await tx.run(this.#sql.park, [JSON.stringify(rows)]);
   }
@@ -99,22 +112,48 @@ export class WorkerStore {
     return rows.map(toParked);
   }
 
-  /** Whether any line exists in these partitions, and when the next head is due after `nowMs`. */
+  /** Whether any key is parked or held, and when the next head is due after `nowMs`. */
   async parkedState(
     tx: Transaction,
     partitions: readonly number[],
     nowMs: number,
   ): Promise<{ readonly anyParked: boolean; readonly nextAt: number | undefined }> {
-    const [row] = await tx.run<{ events: number; next_at: number | null }>(this.#sql.parkedState, [
-      jsonColumn(partitions),
-      nowMs,
-    ]);
-    return { anyParked: (row?.events ?? 0) > 0, nextAt: row?.next_at ?? undefined };
+    const [row] = await tx.run<{ any_parked: number | boolean; next_at: number | null }>(
+      this.#sql.parkedState,
+      [jsonColumn(partitions), nowMs],
+    );
+    return { anyParked: Boolean(row?.any_parked), nextAt: row?.next_at ?? undefined };
   }
 
   /** A key's line in order, its head first. */
   async line(tx: Transaction, key: string, limit: number): Promise<ParkedEvent[]> {
     return (await tx.run<ParkedRow>(this.#sql.line, [key, limit])).map(toParked);
+  }
+
+  /** Partition → how many events wait in its lines. */
+  async parkedCounts(tx: Transaction): Promise<Map<number, number>> {
+    const rows = await tx.run<{ partition: number; events: number }>(this.#sql.parkedCounts);
+    return new Map(rows.map(({ partition, events }) => [partition, events]));
+  }
+
+  /** Notes that an attempt begins; durable once the transaction is committed. */
+  async begin(tx: Transaction, { partition, position }: Place, attempt: number): Promise<void> {
+    await tx.run(this.#sql.begin, [partition, position, attempt]);
+  }
+
+  /** Attempts that were begun in these partitions and have not come to an end. */
+  async begun(
+    tx: Transaction,
+    partitions: readonly number[],
+  ): Promise<(Place & { readonly attempt: number })[]> {
+    return await tx.run(this.#sql.begun, [jsonColumn(partitions)]);
+  }
+
+  /** Their attempts have come to an end. */
+  async over(tx: Transaction, places: readonly Place[]): Promise<void> {
+    if (places.length === 0) return;
+    const rows = places.map(({ partition, position }) => [partition, position]);
+    await tx.run(this.#sql.over, [JSON.stringify(rows)]);
   }
 
   async unpark(tx: Transaction, events: readonly QueuedEvent[]): Promise<void> {
@@ -136,8 +175,10 @@ export class WorkerStore {
       JSON.stringify(letter.event),
       letter.attempts,
       JSON.stringify(letter.error),
+      JSON.stringify(letter.history),
       letter.fingerprint,
       letter.diedAt,
+      letter.isHeld ? 1 : 0,
     ]);
     await tx.run(this.#sql.bury, [JSON.stringify(rows)]);
   }
@@ -209,6 +250,7 @@ function toParked(row: ParkedRow): ParkedEvent {
     attempts: row.attempts,
     nextAt: row.next_at ?? undefined,
     error: row.error === null ? undefined : JSON.parse(row.error),
+    history: JSON.parse(row.history),
   };
 }
 
@@ -216,32 +258,48 @@ function toParked(row: ParkedRow): ParkedEvent {
 function statements(each: string) {
   const number = (column: number) => `cast(value ->> ${column} as bigint)`;
   const text = (column: number) => `value ->> ${column}`;
-  const parkedColumns = "partition, position, accepted_at, event, attempts, next_at, error";
+  const keys = `(select ${text(0)} from ${each})`;
+  const parkedColumns =
+    "partition, position, accepted_at, event, attempts, next_at, error, history";
   return {
     claim: `insert into millrace_inbox (id, source, handled_at)
       select ${text(0)}, ${text(1)}, $2 from ${each} where true
       on conflict do nothing returning id, source`,
-    parkedKeys: `select distinct key from millrace_parked
-      where key in (select ${text(0)} from ${each})`,
+    lines: `select key, sum(length) as length from (
+        select key, count(*) as length from millrace_parked where key in ${keys} group by key
+        union all
+        select key, count(*) from millrace_dead_letters where held = 1 and key in ${keys}
+        group by key) as waiting group by key`,
     park: `insert into millrace_parked
-        (partition, position, key, id, accepted_at, event, attempts, next_at, error)
+        (partition, position, key, id, accepted_at, event, attempts, next_at, error, history)
       select ${number(0)}, ${number(1)}, ${text(2)}, ${text(3)}, ${number(4)}, ${text(5)},
-        ${number(6)}, ${number(7)}, ${text(8)} from ${each} where true
+        ${number(6)}, ${number(7)}, ${text(8)}, ${text(9)} from ${each} where true
       on conflict (partition, position) do update set
-        attempts = excluded.attempts, next_at = excluded.next_at, error = excluded.error`,
+        attempts = excluded.attempts, next_at = excluded.next_at, error = excluded.error,
+        history = excluded.history`,
     due: `select ${parkedColumns} from millrace_parked
       where next_at <= $2 and partition in (select ${number(0)} from ${each})
       order by next_at limit $3`,
-    parkedState: `select count(*) as events,
-        min(case when next_at > $2 then next_at end) as next_at
-      from millrace_parked where partition in (select ${number(0)} from ${each})`,
+    parkedState: `select
+        exists (select 1 from millrace_parked)
+          or exists (select 1 from millrace_dead_letters where held = 1) as any_parked,
+        (select min(next_at) from millrace_parked
+          where next_at > $2 and partition in (select ${number(0)} from ${each})) as next_at`,
+    parkedCounts: `select partition, count(*) as events from millrace_parked group by partition`,
+    begin: `insert into millrace_attempts (partition, position, attempt) values ($1, $2, $3)
+      on conflict (partition, position) do update set attempt = excluded.attempt`,
+    begun: `select partition, position, attempt from millrace_attempts
+      where partition in (select ${number(0)} from ${each})`,
+    over: `delete from millrace_attempts where (partition, position) in
+      (select ${number(0)}, ${number(1)} from ${each})`,
     line: `select ${parkedColumns} from millrace_parked where key = $1 order by position limit $2`,
     unpark: `delete from millrace_parked where (partition, position) in
       (select ${number(0)}, ${number(1)} from ${each})`,
     bury: `insert into millrace_dead_letters (partition, position, key, type, id, source,
-        accepted_at, event, attempts, error, fingerprint, died_at)
+        accepted_at, event, attempts, error, history, fingerprint, died_at, held)
       select ${number(0)}, ${number(1)}, ${text(2)}, ${text(3)}, ${text(4)}, ${text(5)},
-        ${number(6)}, ${text(7)}, ${number(8)}, ${text(9)}, ${text(10)}, ${number(11)} from ${each}`,
+        ${number(6)}, ${text(7)}, ${number(8)}, ${text(9)}, ${text(10)}, ${text(11)},
+        ${number(12)}, ${number(13)} from ${each}`,
     post: `insert into millrace_outbox (partition, event)
       select ${number(0)}, ${text(1)} from ${each} returning seq`,
     posted: `select seq, partition, event from millrace_outbox

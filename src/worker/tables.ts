@@ -31,7 +31,8 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
     // How far each partition is applied, who works on it, and the fence of every commit.
     `create table millrace_positions (
        partition integer primary key, position bigint not null,
-       owner text, epoch bigint not null, lease_until bigint not null)`,
+       owner text, epoch bigint not null, lease_until bigint not null,
+       paused integer not null default 0)`,
     `create table millrace_instances (instance text primary key, seen_until bigint not null)`,
     // Ids of events that this worker has taken on: a redelivered one changes nothing.
     `create table millrace_inbox (
@@ -42,16 +43,24 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
     `create table millrace_parked (
        partition integer not null, position bigint not null, key text not null,
        id text not null, accepted_at bigint not null, event text not null,
-       attempts integer not null, next_at bigint, error text,
+       attempts integer not null, next_at bigint, error text, history text not null,
        primary key (partition, position)) ${keyed}`,
     `create index millrace_parked_line on millrace_parked (key, position)`,
     `create index millrace_parked_due on millrace_parked (next_at) where next_at is not null`,
-    // Events given up on, with what it takes to understand and repair them.
+    // Events that an instance tries one by one since its predecessor died: what was begun is noted
+    // before it begins, so that an attempt which ends the process counts.
+    `create table millrace_attempts (
+       partition integer not null, position bigint not null, attempt integer not null,
+       primary key (partition, position)) ${keyed}`,
+    // Events given up on, with what it takes to understand and repair them. While one of a key is
+    // held, the key's later events wait.
     `create table millrace_dead_letters (
        partition integer not null, position bigint not null, key text not null, type text not null,
        id text not null, source text not null, accepted_at bigint not null, event text not null,
-       attempts integer not null, error text not null, fingerprint text not null,
-       died_at bigint not null, primary key (partition, position)) ${keyed}`,
+       attempts integer not null, error text not null, history text not null,
+       fingerprint text not null, died_at bigint not null, held integer not null,
+       primary key (partition, position)) ${keyed}`,
+    `create index millrace_dead_letters_held on millrace_dead_letters (key) where held = 1`,
     // Emitted events that the queue has not confirmed, by the partition of their cause.
     `create table millrace_outbox (${numbered}, partition integer not null, event text not null)`,
     // Cache keys that commits have touched, in order, for caches in the memory of other processes.

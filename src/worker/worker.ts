@@ -6,10 +6,12 @@ import type { Service } from "../lib/lifecycle.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
+import type { Batch } from "../queue/engine.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { type LineBounds, type LineFull, Lines } from "./lines.ts";
 import type { Place, Progress as ProgressReport, Standing, WorkerLink } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { isDependencyFailure } from "./outcome.ts";
@@ -20,6 +22,7 @@ import { Queries } from "./queries.ts";
 import { Reader } from "./reader.ts";
 import { Standings } from "./standings.ts";
 import { WorkerStore } from "./store.ts";
+import { Suspicion } from "./suspicion.ts";
 import { bookkeepingMigrations, migrationSet } from "./tables.ts";
 
 export interface WorkerParts {
@@ -27,6 +30,8 @@ export interface WorkerParts {
   readonly definition: AnyWorker;
   /** The name of this process among the worker's instances; a restarted process keeps it. */
   readonly instance: string;
+  /** The versions that run, for people: `shop 1.4.0, millrace 0.1.0`. */
+  readonly version: string;
   readonly queue: Queue;
   readonly database: DatabaseEngine;
   readonly cache: WorkerCache;
@@ -36,6 +41,8 @@ export interface WorkerParts {
   readonly log: Log;
   /** Called once with what the instance cannot get over: the process should end. */
   readonly onFatal: (error: Error) => void;
+  /** How much may wait in the worker's database; the limits where not given. */
+  readonly lineBounds?: LineBounds;
 }
 
 export interface Worker extends Service, WorkerLink {
@@ -66,11 +73,15 @@ class WorkerInstance implements Worker {
   readonly #reader: Reader;
   readonly #queries: Queries;
   readonly #standings: Standings;
+  readonly #suspicion: Suspicion;
+  /** Partitions that wait until there is room for what has to wait. */
+  readonly #full = new Map<number, LineFull>();
   readonly #store: WorkerStore;
   #running: Promise<void> | undefined;
   #failures = 0;
   #waitingFor: string | undefined;
   #pruneAt = 0;
+  #changeCount: number | undefined;
 
   constructor(parts: WorkerParts) {
     const { clock, database, definition, queue, system, tracing, log } = parts;
@@ -83,8 +94,11 @@ class WorkerInstance implements Worker {
     this.#progress = new Progress(database, clock);
     const shared = { ...parts, worker: this.name, store: this.#store, stop };
     this.#outbox = new Outbox({ ...shared, log, tracing });
+    this.#suspicion = new Suspicion(database, this.#store);
     this.#pass = new Pass({
       ...shared,
+      lines: new Lines(this.#store, parts.lineBounds),
+      suspicion: this.#suspicion,
       source: `/${system.name}/${this.name}`,
       handlers,
       ownership: this.#ownership,
@@ -159,27 +173,59 @@ class WorkerInstance implements Worker {
     await this.#pass.drainDue();
     const waitMs = Math.min(this.#pass.msUntilDue, this.#ownership.msUntilDue, limits.idleWaitMs);
     const batch = await this.#reader.next(waitMs, this.#stop.signal);
-    if (batch.isWorth) await this.#pass.handle(batch);
+    if (batch.isWorth) await this.#handle(batch);
     else this.#progress.reached(batch.positions);
   }
 
+  async #handle(batch: Batch): Promise<void> {
+    const stopped = await this.#pass.handle(batch);
+    for (const full of stopped) {
+      this.#full.set(full.partition, full);
+      this.#parts.log.warn({ partition: full.partition, key: full.key }, full.message);
+    }
+    if (stopped.length > 0) await this.#readOn();
+  }
+
+  /** Reads on behind what is applied, where nothing stands against it. */
+  async #readOn(): Promise<void> {
+    const moving = [...this.#ownership.owned.values()].filter(
+      ({ partition, isPaused }) => !isPaused && !this.#full.has(partition),
+    );
+    await this.#reader.restart(moving);
+  }
+
+  async #letGoOn(): Promise<boolean> {
+    const before = this.#full.size;
+    for (const [partition, full] of this.#full) {
+      if (await this.#pass.hasRoom(full)) this.#full.delete(partition);
+    }
+    return this.#full.size < before;
+  }
+
   async #beat(): Promise<void> {
-    const { taken, lost } = await this.#ownership.beat();
+    const { taken, lost, isPauseChanged } = await this.#ownership.beat();
     if (this.#parts.clock.now() >= this.#pruneAt) await this.#prune();
-    if (taken.length === 0 && lost.length === 0) return;
-    await this.#checkEnds(taken);
+    const isRoomier = await this.#letGoOn();
+    if (isPauseChanged || this.#isTouchedByOthers()) this.#pass.linesChanged();
+    if (taken.length === 0 && lost.length === 0) {
+      if (isPauseChanged || isRoomier) await this.#readOn();
+      return;
+    }
+    await this.#suspicion.take(taken, await this.#checkedEnds(taken));
+    this.#suspicion.lost(lost);
+    for (const partition of lost) this.#full.delete(partition);
     this.#progress.lost(lost);
     this.#outbox.drop(lost);
-    this.#pass.partitionsChanged();
+    this.#pass.linesChanged();
     await this.#outbox.adopt(taken.map(({ partition }) => partition));
-    await this.#reader.restart(this.#ownership.owned);
+    await this.#readOn();
     this.#progress.reached(taken.map(({ partition, position }) => [partition, position]));
     const partitions = this.#ownership.partitions;
     this.#parts.log.info({ partitions: partitions.length }, "partitions changed hands");
   }
 
   /** E7: a queue that ends before what was applied has lost its tail, or is an old copy. */
-  async #checkEnds(taken: readonly OwnedPartition[]): Promise<void> {
+  async #checkedEnds(taken: readonly OwnedPartition[]): Promise<ReadonlyMap<number, number>> {
     const ends = await this.#parts.queue.ends();
     for (const { partition, position } of taken) {
       const end = ends.get(partition) ?? 0;
@@ -190,6 +236,15 @@ class WorkerInstance implements Worker {
         { remedy: "The queue lost events or is an old copy; bring back its newest data." },
       );
     }
+    return ends;
+  }
+
+  /** Whether another connection has written to the database: it may have changed the lines. */
+  #isTouchedByOthers(): boolean {
+    const count = this.#parts.database.changeCount?.();
+    const isChanged = count === undefined || count !== this.#changeCount;
+    this.#changeCount = count;
+    return isChanged;
   }
 
   async #prune(): Promise<void> {
@@ -208,7 +263,7 @@ class WorkerInstance implements Worker {
   async #recover(error: Error): Promise<boolean> {
     const { clock, log, onFatal } = this.#parts;
     this.#ownership.forget();
-    this.#pass.partitionsChanged();
+    this.#pass.linesChanged();
     if (isMillraceError(error, "MR_FENCED")) {
       log.warn({ err: error }, "another instance took over; nothing of this one was committed");
       return true;

@@ -26,6 +26,7 @@ import type { QueueEngine, Receipt } from "../../src/queue/engine.ts";
 import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
+import type { LineBounds } from "../../src/worker/lines.ts";
 import { touchTable } from "../../src/worker/touch-table.ts";
 import { createWorker, type Worker } from "../../src/worker/worker.ts";
 
@@ -99,6 +100,7 @@ export class Bench implements AsyncDisposable {
       readonly instance?: string;
       readonly queries?: Queries<Tables>;
       readonly queue?: Queue;
+      readonly lineBounds?: LineBounds;
     } = {},
   ): Promise<Instance> {
     const definition = defineWorker("counter", effectsDatabase, {
@@ -118,6 +120,7 @@ export class Bench implements AsyncDisposable {
       system,
       definition,
       instance: options.instance ?? "counter 1",
+      version: "bench 1.0.0",
       queue: options.queue ?? this.queue,
       database,
       cache,
@@ -126,6 +129,7 @@ export class Bench implements AsyncDisposable {
       random: systemRandom,
       log: silentLog,
       onFatal: (error) => fatal.push(error),
+      ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
     });
     await worker.start();
     const instance = { worker, database, fatal };

@@ -3,11 +3,13 @@
  * stable.
  */
 import fc from "fast-check";
+import { Reject, RetryAfter } from "millrace";
 import { expect, it } from "vitest";
 import { MillraceError } from "../../src/lib/errors.ts";
+import { limits } from "../../src/lib/limits.ts";
 import { decide, failureOf, fingerprintOf, isDependencyFailure } from "../../src/worker/outcome.ts";
 
-const policy = { attempts: 8, backoffBaseMs: 200, backoffMaxMs: 300_000 };
+const policy = { attempts: 8, firstMs: 200, maxMs: 300_000 };
 
 it("retries with growing, bounded, jittered delays, and gives up after the last attempt", () => {
   fc.assert(
@@ -24,12 +26,42 @@ it("retries with growing, bounded, jittered delays, and gives up after the last 
         expect(outcome).toMatchObject({ kind: "retry", attempts });
         if (outcome.kind !== "retry") return;
         const delay = outcome.at - 1_000;
-        expect(delay).toBeGreaterThanOrEqual(policy.backoffBaseMs / 2);
-        const most = policy.backoffBaseMs / 2 + policy.backoffBaseMs * 2 ** (attempts - 1) + 1;
-        expect(delay).toBeLessThanOrEqual(Math.min(most, policy.backoffMaxMs + 101));
+        expect(delay).toBeGreaterThanOrEqual(policy.firstMs / 2);
+        const most = policy.firstMs / 2 + policy.firstMs * 2 ** (attempts - 1) + 1;
+        expect(delay).toBeLessThanOrEqual(Math.min(most, policy.maxMs));
       },
     ),
   );
+});
+
+it("takes a handler's own word for it: never again, or not before", () => {
+  const random = { fraction: () => 0.5, bytes: () => Buffer.alloc(0) };
+  const outcomeOf = (thrown: unknown, attempts = 1) =>
+    decide(thrown, attempts, policy, 1_000, random);
+  expect(outcomeOf(new Reject("no such account"))).toMatchObject({ kind: "dead", attempts: 1 });
+  expect(outcomeOf(new RetryAfter(5_000))).toMatchObject({ kind: "retry", at: 6_000 });
+  expect(outcomeOf(new RetryAfter(new Date(9_000)))).toMatchObject({ kind: "retry", at: 9_000 });
+  expect(outcomeOf(new RetryAfter(new Date(0)))).toMatchObject({ at: 1_000 });
+  expect(outcomeOf(new RetryAfter(Number.NaN))).toMatchObject({ kind: "retry" });
+  expect(outcomeOf(new RetryAfter(Number.POSITIVE_INFINITY))).toMatchObject({
+    at: 1_000 + limits.delayMaxMs,
+  });
+  expect(outcomeOf(new RetryAfter(5_000), policy.attempts)).toMatchObject({ kind: "dead" });
+  const declared = new MillraceError("MR_EMIT_UNDECLARED", "not declared");
+  expect(outcomeOf(declared)).toMatchObject({ kind: "dead", attempts: 1 });
+});
+
+it("keeps an error with its causes, and no more of it than people read", () => {
+  const root = new Error("no route to host");
+  const failure = failureOf(new Error("x".repeat(10_000), { cause: root }));
+  expect(failure.message).toHaveLength(limits.failureMessageLengthMax);
+  expect(failure.cause).toMatchObject({ name: "Error", message: "no route to host" });
+  const circle = new Error("circle");
+  circle.cause = circle;
+  expect(JSON.stringify(failureOf(circle)).match(/"circle"/g)).toHaveLength(
+    limits.failureCausesMax + 1,
+  );
+  expect(failureOf("a text")).toMatchObject({ message: "a text", cause: undefined });
 });
 
 it("groups errors that are the same mistake, and tells others apart", () => {

@@ -11,6 +11,8 @@ import type { BoxPlan } from "../topology.ts";
 export interface BoxContext {
   /** Loads the application: the balancer does without. */
   application(): Promise<SystemDefinition>;
+  /** The versions that run, for people. */
+  versions(): Promise<string>;
   /** The names of all of its workers, in its order. */
   readonly workerNames: readonly string[];
   readonly config: Config;

@@ -16,6 +16,7 @@ import { createEngines, type Engines } from "../engines.ts";
 import { createLog } from "../logging.ts";
 import { type Assignment, type FromBox, reportOf, type ToBox } from "../messages.ts";
 import type { ProcessPlan } from "../topology.ts";
+import { versionsOf } from "../versions.ts";
 import type { BoxContext, RunningBox } from "./box.ts";
 
 type Loader = () => Promise<(plan: never, context: BoxContext) => Promise<RunningBox>>;
@@ -78,6 +79,7 @@ class BoxProcess {
       const start = await this.#loading;
       this.#box = await start(plan as never, {
         application: () => loadApplication(app),
+        versions: () => versionsOf(app),
         workerNames,
         config,
         data,

@@ -17,7 +17,8 @@ export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
   const system = await context.application();
   const definition = system.workers.find(({ name }) => name === plan.worker);
   assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
-  const [tracing, queueEngine, database, cacheEngine] = await Promise.all([
+  const [version, tracing, queueEngine, database, cacheEngine] = await Promise.all([
+    context.versions(),
     tracingOf(plan.title, context),
     engines.queue(),
     engines.database(plan.worker),
@@ -33,6 +34,7 @@ export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
     system,
     definition,
     instance: `${plan.worker} ${plan.instance}`,
+    version,
     queue: createQueue(queueEngine, { clock }),
     database,
     cache,

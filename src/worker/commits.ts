@@ -1,0 +1,146 @@
+import type { WorkerCache } from "../cache/cache.ts";
+import type { TransactionView } from "../cache/transaction-view.ts";
+import type { DatabaseEngine, Transaction } from "../database/engine.ts";
+import { type Clock, preciseNow } from "../lib/clock.ts";
+import { AttemptTimeout, type Job } from "./attempt.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Lines } from "./lines.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Ownership } from "./ownership.ts";
+import type { Progress } from "./progress.ts";
+import type { Advance, OutboxRow, WorkerStore } from "./store.ts";
+
+export interface CommitParts {
+  readonly database: DatabaseEngine;
+  readonly store: WorkerStore;
+  readonly cache: WorkerCache;
+  readonly ownership: Ownership;
+  readonly outbox: Outbox;
+  readonly progress: Progress;
+  readonly lines: Lines;
+  readonly clock: Clock;
+  readonly decide: (job: Job, thrown: unknown) => Outcome;
+}
+
+/** Jobs whose outcome is known before their turn comes. */
+export type Verdicts = Map<Job, Outcome>;
+
+/** What one transaction is for. */
+export interface Task {
+  readonly advances: readonly Advance[];
+  readonly jobs: readonly Job[];
+  /** Jobs whose attempts were noted before they began. */
+  readonly noted?: readonly Job[];
+  readonly verdicts?: Verdicts;
+}
+
+/** What happens inside; with `isSingly`, each event in a savepoint of its own. */
+type Work = (
+  tx: Transaction,
+  view: TransactionView,
+  verdicts: Verdicts,
+  isSingly: boolean,
+) => Promise<Ledger>;
+
+/** What a transaction left to do once it has committed. */
+interface Committed {
+  readonly ledger: Ledger;
+  readonly advances: readonly Advance[];
+  readonly posted: readonly OutboxRow[];
+  readonly swept: readonly number[];
+}
+
+/** Thrown through a transaction of many events to roll it back: then they go one by one. */
+export class OneFailed extends Error {
+  override readonly name = "OneFailed";
+}
+
+/**
+ * The transactions of a pass, and what follows from each: the cache's keys are blocked before the
+ * commit and released after it, then whoever waits is told, and the outbox is relayed.
+ */
+export class Commits {
+  readonly #parts: CommitParts;
+
+  constructor(parts: CommitParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Runs `work` in a transaction until it holds: together first, then one by one; a timed out
+   * attempt is not repeated.
+   */
+  async run(isTogetherFirst: boolean, task: Task, work: Work): Promise<Ledger> {
+    const verdicts: Verdicts = new Map(task.verdicts);
+    for (let isSingly = !isTogetherFirst; ; isSingly = true) {
+      try {
+        return await this.#commit(task, (tx, view) => work(tx, view, verdicts, isSingly));
+      } catch (thrown) {
+        if (thrown instanceof AttemptTimeout)
+          verdicts.set(thrown.job, this.#parts.decide(thrown.job, thrown));
+        else if (!(thrown instanceof OneFailed)) throw thrown;
+      }
+    }
+  }
+
+  async #commit(
+    { advances, noted = [] }: Task,
+    work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
+  ): Promise<Ledger> {
+    const { cache, clock, database, store, outbox } = this.#parts;
+    const view = cache.transactionView();
+    let blocked: readonly string[] = [];
+    try {
+      const committed = await database.transaction(async (tx): Promise<Committed> => {
+        const ledger = await work(tx, view);
+        await store.unpark(tx, ledger.unparked);
+        await store.park(tx, ledger.parked);
+        await store.bury(tx, ledger.dead);
+        await store.over(
+          tx,
+          noted.map(({ queued }) => queued),
+        );
+        const posted = await store.post(tx, ledger.emitted);
+        const swept = outbox.hasConfirmed ? await outbox.sweep(tx) : [];
+        await store.touch(tx, view.touched);
+        await store.advance(tx, advances);
+        blocked = [...view.touched];
+        await cache.block(blocked);
+        return { ledger, advances, posted, swept };
+      });
+      const committedAt = preciseNow(clock);
+      await cache.release(blocked);
+      blocked = [];
+      await view.settle();
+      this.#recordTraces(committed.ledger, view, committedAt);
+      this.#afterCommit(committed);
+      return committed.ledger;
+    } finally {
+      // Only where the commit did not happen, or nobody knows whether it did.
+      await cache.release(blocked);
+    }
+  }
+
+  #afterCommit({ ledger, advances, posted, swept }: Committed): void {
+    const { lines, outbox, ownership, progress } = this.#parts;
+    for (const { partition, to } of advances) {
+      const owned = ownership.owned.get(partition);
+      if (owned !== undefined) owned.position = to;
+    }
+    for (const [partition, by] of ledger.growth()) lines.changed(partition, by);
+    progress.reached(advances.map(({ partition, to }) => [partition, to]));
+    outbox.removed(swept);
+    outbox.add(posted);
+  }
+
+  #recordTraces(ledger: Ledger, view: TransactionView, committedAt: number): void {
+    const { clock } = this.#parts;
+    for (const { trace, attempt } of ledger.done) {
+      if (trace === undefined) continue;
+      trace.committed(committedAt, attempt);
+      const keys = view.touched.size;
+      if (keys > 0) trace.refreshed(committedAt, preciseNow(clock), keys);
+    }
+  }
+}

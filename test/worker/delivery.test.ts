@@ -1,0 +1,205 @@
+/**
+ * The rules of delivery when events fail: which policy a handler has, what a held key waits for,
+ * how long lines may grow, and what an instance does whose predecessor died. On real engines in one
+ * process.
+ */
+import { on, Reject } from "millrace";
+import { expect, it, vi } from "vitest";
+import { Bench, Counted, store, type Tables, wait } from "./bench.ts";
+
+it("gives up at once on an event that its handler rejects", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([
+    on<typeof Counted, Tables>(Counted, () => {
+      throw new Reject("There is no such thing.", { cause: new Error("row 7 is missing") });
+    }),
+  ]);
+  const receipt = await bench.publish("a", 1);
+  expect(await instance.worker.standing(receipt, 20_000)).toEqual({
+    state: "dead",
+    attempts: 1,
+    error: "Reject: There is no such thing.",
+  });
+  const [letter] = await instance.database.read<Record<string, string>>(
+    "select error, history from millrace_dead_letters",
+  );
+  expect(JSON.parse(letter?.error ?? "")).toMatchObject({
+    name: "Reject",
+    stack: expect.stringContaining("delivery.test.ts"),
+    cause: { name: "Error", message: "row 7 is missing" },
+  });
+  expect(JSON.parse(letter?.history ?? "")).toEqual([
+    {
+      at: expect.any(Number),
+      error: "Reject: There is no such thing.",
+      version: "bench 1.0.0",
+    },
+  ]);
+});
+
+it("remembers each attempt of an event that fails in different ways", async () => {
+  await using bench = await Bench.open();
+  let runs = 0;
+  const instance = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(
+      Counted,
+      { attempts: 3, backoff: { firstMs: 1, maxMs: 5 } },
+      (event) => {
+        runs += 1;
+        throw new Error(`run ${runs}, attempt ${event.attempt}`);
+      },
+    ),
+  ]);
+  const receipt = await bench.publish("a", 1);
+  expect(await instance.worker.standing(receipt, 20_000)).toMatchObject({ state: "dead" });
+  const [letter] = await instance.database.read<{ history: string }>(
+    "select history from millrace_dead_letters",
+  );
+  const history = JSON.parse(letter?.history ?? "[]") as { at: number; error: string }[];
+  expect(history.map(({ error }) => error.replace(/run \d+/, "run n"))).toEqual([
+    "Error: run n, attempt 1",
+    "Error: run n, attempt 2",
+    "Error: run n, attempt 3",
+  ]);
+  expect(history.map(({ at }) => at)).toEqual(history.map(({ at }) => at).sort());
+});
+
+it("holds a key whose event died, if its handler says so, and lets other keys go on", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(
+      Counted,
+      { attempts: 2, backoff: { firstMs: 1, maxMs: 1 }, whenDead: "hold" },
+      async (event, { db }) => {
+        if (event.data.n === 1) throw new Error("no");
+        await db
+          .insertInto("effects")
+          .values({ id: event.id, ...event.data })
+          .execute();
+      },
+    ),
+  ]);
+  const dead = await bench.publish("bad", 1);
+  const early = await bench.publish("bad", 2);
+  expect(await instance.worker.standing(dead, 20_000)).toMatchObject({ state: "dead" });
+  const late = await bench.publish("bad", 3);
+  const other = await bench.publish("good", 4);
+  expect(await instance.worker.standing(other, 20_000)).toEqual({ state: "done" });
+  for (const held of [early, late]) {
+    expect(await instance.worker.standing(held, 0)).toEqual({ state: "behind", eventId: dead.id });
+  }
+  expect((await bench.effects(instance)).map(({ n }) => n)).toEqual([4]);
+});
+
+it("stops a partition whose line is full, loses nothing of it, and goes on by itself", async () => {
+  await using bench = await Bench.open();
+  let isBroken = true;
+  const instance = await bench.start(
+    [
+      on<typeof Counted, Tables, never, undefined>(
+        Counted,
+        { attempts: 100, backoff: { firstMs: 10, maxMs: 10 } },
+        async (event, { db }) => {
+          if (event.data.key === "bad" && isBroken) throw new Error("no");
+          await db
+            .insertInto("effects")
+            .values({ id: event.id, ...event.data })
+            .execute();
+        },
+      ),
+    ],
+    { lineBounds: { perKeyMax: 10, perPartitionMax: 100 } },
+  );
+  let last = await bench.publish("bad", 0);
+  for (let n = 1; n <= 30; n++) last = await bench.publish("bad", n);
+  const parked = async () => {
+    const [row] = await instance.database.read<{ n: number }>(
+      "select count(*) as n from millrace_parked",
+    );
+    return row?.n;
+  };
+  await vi.waitFor(async () => expect(await parked()).toBe(10), wait);
+  // Keys in other partitions take no notice.
+  const others = await Promise.all(["a", "b", "c", "d"].map((key) => bench.publish(key, 1)));
+  const elsewhere = others.filter(({ partition }) => partition !== last.partition);
+  for (const receipt of elsewhere) {
+    expect(await instance.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  }
+  expect(await parked()).toBe(10);
+  isBroken = false;
+  expect(await instance.worker.standing(last, 20_000)).toEqual({ state: "done" });
+  const effects = await bench.effects(instance);
+  expect(effects.filter(({ key }) => key === "bad").map(({ n }) => n)).toEqual(
+    Array.from({ length: 31 }, (_, n) => n),
+  );
+});
+
+it("counts an attempt that ended its process, and makes no other event pay for it", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.start([store]);
+  await first.worker.standing(await bench.publish("z", 0), 20_000);
+  await first.worker.stop();
+  const culprit = await bench.publish("bad", 1);
+  const others = [];
+  for (let n = 2; n <= 20; n++) others.push(await bench.publish(n % 2 === 0 ? "bad" : "good", n));
+  // As an owner leaves it that was killed while it tried the event for the second time.
+  await first.database.transaction(async (tx) => {
+    await tx.run("update millrace_positions set owner = 'counter 1', epoch = epoch + 1");
+    await tx.run("insert into millrace_attempts values ($1, $2, 2)", [
+      culprit.partition,
+      culprit.position,
+    ]);
+  });
+  const runs: number[] = [];
+  const second = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(
+      Counted,
+      { attempts: 3, backoff: { firstMs: 1, maxMs: 1 } },
+      async (event, { db }) => {
+        if (event.data.n === 1) {
+          runs.push(event.attempt);
+          throw new Error("no");
+        }
+        await db
+          .insertInto("effects")
+          .values({ id: event.id, ...event.data })
+          .execute();
+      },
+    ),
+  ]);
+  for (const receipt of others) {
+    expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  }
+  expect(await second.worker.standing(culprit, 20_000)).toMatchObject({
+    state: "dead",
+    attempts: 3,
+  });
+  expect(runs).toEqual([3]);
+  const [letter] = await second.database.read<{ history: string }>(
+    "select history from millrace_dead_letters",
+  );
+  const history = JSON.parse(letter?.history ?? "[]") as { error: string }[];
+  expect(history.map(({ error }) => error.split(":")[0])).toEqual(["ProcessEnded", "Error"]);
+  const bad = (await bench.effects(second)).filter(({ key }) => key === "bad");
+  expect(bad.map(({ n }) => n)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+  expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
+});
+
+it("holds nothing against an event whose instance was stopped in order", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.start([store]);
+  await first.worker.standing(await bench.publish("z", 0), 20_000);
+  await first.worker.stop();
+  const receipt = await bench.publish("a", 1);
+  await first.database.transaction(async (tx) => {
+    await tx.run("insert into millrace_attempts values ($1, $2, 1)", [
+      receipt.partition,
+      receipt.position,
+    ]);
+  });
+  const second = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(Counted, { attempts: 1 }, () => {}),
+  ]);
+  expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
+});
