@@ -94,13 +94,13 @@ class FastifyGateway implements Gateway {
 
   /** Says that it is leaving, lets what runs finish, then closes; never longer than `drainMs`. */
   async #drain(): Promise<void> {
-    const { clock, log, name, drainDelayMs = 0 } = this.#options;
+    const { clock, log, name, drainDelayMs = 0, drainMs } = this.#options;
     this.#isDraining = true;
     const app = this.#app;
     if (app === undefined) return this.#arrivals[Symbol.dispose]();
     if (drainDelayMs > 0) await clock.sleep(drainDelayMs);
     app.server.close();
-    await settledWithin(clock, limits.drainMs, this.#inFlight.idle());
+    await settledWithin(clock, drainMs, this.#inFlight.idle());
     if (this.#inFlight.count > 0) {
       log.warn({ gateway: name, requests: this.#inFlight.count }, "Requests were broken off.");
     }

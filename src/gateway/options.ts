@@ -58,4 +58,6 @@ export interface GatewayOptions {
    * How long `stop` goes on serving while `/readyz` says 503, so that balancers look away first.
    */
   readonly drainDelayMs?: number;
+  /** How long `stop` waits for what runs. */
+  readonly drainMs: number;
 }

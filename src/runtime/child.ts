@@ -23,8 +23,8 @@ export interface ChildOptions {
   /** Everything it tells but `alive`. */
   readonly onMessage?: (message: FromBox) => void;
   readonly environment?: NodeJS.ProcessEnv;
-  /** Silent for this long, it hangs; `limits.aliveTimeoutMs` where not given. */
-  readonly aliveTimeoutMs?: number;
+  /** Silent for this long, it hangs. */
+  readonly aliveTimeoutMs: number;
   /** Takes what the process writes to stdout and stderr, which else goes where ours goes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -173,6 +173,8 @@ export class Child {
       this.#ready.resolve();
     }
     if (message.kind === "failed") this.#lastFailure = message.error;
+    // What ends it again and again lets it get something done in between.
+    if (message.kind === "progress") this.#history = noFailures;
     this.#options.onMessage?.(message);
   }
 
@@ -181,7 +183,7 @@ export class Child {
    * late, it was the supervisor that stood still, and what the child said is not yet read.
    */
   #checkAlive(): void {
-    const { clock, log, aliveTimeoutMs = limits.aliveTimeoutMs } = this.#options;
+    const { clock, log, aliveTimeoutMs } = this.#options;
     const now = clock.monotonic();
     const isLate = now - this.#checkedAt > 2 * limits.aliveIntervalMs;
     this.#checkedAt = now;

@@ -71,6 +71,8 @@ const schema = z.strictObject({
   }),
   idempotencyKey: oneOf("optional", "required"),
   drainMs: whole(0, 3_600_000),
+  // Each process tells once a second that it reacts.
+  hangMs: whole(2 * limits.aliveIntervalMs, 3_600_000),
   logLevel: oneOf("debug", "info", "warn", "error", "silent"),
   logFormat: oneOf("auto", "json", "pretty"),
   tracing: oneOf("on", "off").transform((value) => value === "on"),

@@ -42,6 +42,8 @@ export type FromBox =
   | { readonly kind: "alive" }
   /** SIGTERM reached it. It goes on until it is told to drain. */
   | { readonly kind: "terminated" }
+  /** Its work goes on: it has done some since it began. Told once. */
+  | { readonly kind: "progress" }
   /** It ends because of this. */
   | { readonly kind: "failed"; readonly error: ErrorReport }
   /** From the balancer: the gateway has nothing in flight, or gets requests again. */

@@ -130,6 +130,11 @@ export const settings = {
     fallback: String(limits.drainMs),
     says: "How long a process may take to finish what it has begun when it must stop.",
   },
+  hangMs: {
+    variable: "MILLRACE_HANG_MS",
+    fallback: String(limits.aliveTimeoutMs),
+    says: "How long a process may not react before it is killed and begun again.",
+  },
   logLevel: {
     variable: "MILLRACE_LOG_LEVEL",
     flag: "--log-level <level>",

@@ -168,6 +168,7 @@ export class Supervisor implements Service {
       parameters: [plan.kind, plan.name, String(assignment.config.drainMs)],
       begin: { kind: "begin", assignment: { ...assignment, plan } },
       stopMs: assignment.config.drainMs + limits.killAfterMs,
+      aliveTimeoutMs: assignment.config.hangMs,
       clock,
       log,
       onMessage: (message) => this.#hear(message, plan),

@@ -5,6 +5,7 @@ import { type Clock, preciseNow } from "../lib/clock.ts";
 import { AttemptTimeout, type Job } from "./attempt.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Lines } from "./lines.ts";
+import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Ownership } from "./ownership.ts";
@@ -21,10 +22,12 @@ export interface CommitParts {
   readonly lines: Lines;
   readonly clock: Clock;
   readonly decide: (job: Job, thrown: unknown) => Outcome;
+  /** Called after each commit of events. */
+  readonly onProgress: () => void;
 }
 
-/** Jobs whose outcome is known before their turn comes. */
-export type Verdicts = Map<Job, Outcome>;
+/** Outcomes that are known before the event's turn comes, by its place. */
+export type Verdicts = Map<string, Outcome>;
 
 /** What one transaction is for. */
 export interface Task {
@@ -68,8 +71,10 @@ export class Commits {
   }
 
   /**
-   * Runs `work` in a transaction until it holds: together first, then one by one; a timed out
-   * attempt is not repeated.
+   * Runs `work` in a transaction until it holds: together first, then one by one. The attempt of a
+   * single event that timed out is counted and not repeated.
+   *
+   * @throws AttemptTimeout where there are several: each timeout would begin all others anew
    */
   async run(isTogetherFirst: boolean, task: Task, work: Work): Promise<Ledger> {
     const verdicts: Verdicts = new Map(task.verdicts);
@@ -77,9 +82,9 @@ export class Commits {
       try {
         return await this.#commit(task, (tx, view) => work(tx, view, verdicts, isSingly));
       } catch (thrown) {
-        if (thrown instanceof AttemptTimeout)
-          verdicts.set(thrown.job, this.#parts.decide(thrown.job, thrown));
-        else if (!(thrown instanceof OneFailed)) throw thrown;
+        if (thrown instanceof AttemptTimeout && task.jobs.length <= 1) {
+          verdicts.set(formatPlace(thrown.job.queued), this.#parts.decide(thrown.job, thrown));
+        } else if (!(thrown instanceof OneFailed)) throw thrown;
       }
     }
   }
@@ -123,7 +128,7 @@ export class Commits {
   }
 
   #afterCommit({ ledger, advances, posted, swept }: Committed): void {
-    const { lines, outbox, ownership, progress } = this.#parts;
+    const { lines, onProgress, outbox, ownership, progress } = this.#parts;
     for (const { partition, to } of advances) {
       const owned = ownership.owned.get(partition);
       if (owned !== undefined) owned.position = to;
@@ -132,6 +137,7 @@ export class Commits {
     progress.reached(advances.map(({ partition, to }) => [partition, to]));
     outbox.removed(swept);
     outbox.add(posted);
+    if (!ledger.isEmpty) onProgress();
   }
 
   #recordTraces(ledger: Ledger, view: TransactionView, committedAt: number): void {

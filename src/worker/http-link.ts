@@ -3,7 +3,7 @@ import type { Address } from "../lib/address.ts";
 import { type ErrorCodeName, errorCodes } from "../lib/error-codes.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
-import type { Place, Progress, Standing, WorkerLink } from "./link.ts";
+import { formatPlace, type Progress, type Standing, type WorkerLink } from "./link.ts";
 import type { WireError } from "./server.ts";
 
 export interface HttpWorkerLink extends WorkerLink {
@@ -40,7 +40,8 @@ export function createHttpWorkerLink(name: string, instances: readonly Address[]
   return {
     name,
     async query(query, search, after, signal) {
-      const headers = after.length === 0 ? {} : { "millrace-after": formatPlaces(after) };
+      const headers =
+        after.length === 0 ? {} : { "millrace-after": after.map(formatPlace).join(",") };
       const path = `/queries/${encodeURIComponent(query)}${search === "" ? "" : `?${search}`}`;
       return await get(path, headers, signal);
     },
@@ -56,9 +57,6 @@ export function createHttpWorkerLink(name: string, instances: readonly Address[]
     },
   };
 }
-
-const formatPlaces = (places: readonly Place[]) =>
-  places.map(({ partition, position }) => `${partition}:${position}`).join(",");
 
 function poolOf(address: Address): Pool {
   const options = {

@@ -37,6 +37,11 @@ export class Ledger {
     this.#lines = new Map(lines);
   }
 
+  /** Nothing was decided about any event. */
+  get isEmpty(): boolean {
+    return this.done.length === 0 && this.parked.length === 0 && this.dead.length === 0;
+  }
+
   /** How many of the partition's events were parked that were not before. */
   joinedIn(partition: number): number {
     return this.#newcomers.filter((queued) => queued.partition === partition).length;

@@ -37,6 +37,9 @@ export interface Place {
   readonly position: number;
 }
 
+/** `7:1` */
+export const formatPlace = ({ partition, position }: Place): string => `${partition}:${position}`;
+
 /** Where an event stands at one worker. A closed set. */
 export type Standing =
   | { readonly state: "waiting" }

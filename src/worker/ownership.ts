@@ -1,5 +1,6 @@
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 
 /** A partition that this instance may try to move: `epoch` fences every commit. */
@@ -48,6 +49,7 @@ export class Ownership {
   /** Partition → the last epoch under which this process has held it. */
   readonly #held = new Map<number, number>();
   #nextBeat = Number.NEGATIVE_INFINITY;
+  #nextRenewal = Number.NEGATIVE_INFINITY;
 
   constructor(database: DatabaseEngine, instance: string, clock: Clock) {
     this.#database = database;
@@ -88,6 +90,7 @@ export class Ownership {
   /** Tells that this instance lives, and brings what it owns to its share. */
   async beat(): Promise<OwnershipChange> {
     this.#nextBeat = this.#clock.monotonic() + limits.heartbeatMs;
+    this.#nextRenewal = this.#nextBeat;
     const before = new Set(this.#owned.keys());
     const rows = await this.#database.transaction((tx) => this.#claimShare(tx));
     const mine = new Map(rows.map((row) => [row.partition, row]));
@@ -109,6 +112,32 @@ export class Ownership {
     const lost = [...before].filter((partition) => !mine.has(partition));
     for (const partition of lost) this.#owned.delete(partition);
     return { taken, lost, isPauseChanged };
+  }
+
+  /**
+   * Renews the leases, where it is time, in the middle of long work.
+   *
+   * @throws MR_FENCED where another instance has taken one over
+   */
+  async renew(): Promise<void> {
+    if (this.#clock.monotonic() < this.#nextRenewal) return;
+    this.#nextRenewal = this.#clock.monotonic() + limits.heartbeatMs;
+    const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
+    const { dialect } = this.#database;
+    const renewed = await this.#database.transaction(async (tx) => {
+      await tx.run(
+        `update millrace_instances set seen_until = ${dialect.nowMs} + $2 where instance = $1`,
+        [this.#instance, limits.leaseMs],
+      );
+      return await tx.run(
+        `update millrace_positions set lease_until = ${dialect.nowMs} + $2
+         from ${dialect.each("$1")} where partition = cast(value ->> 0 as bigint)
+           and epoch = cast(value ->> 1 as bigint) returning partition`,
+        [JSON.stringify(epochs), limits.leaseMs],
+      );
+    });
+    if (renewed.length === epochs.length) return;
+    throw new MillraceError("MR_FENCED", "Another instance has taken over one of the partitions.");
   }
 
   /**

@@ -14,6 +14,7 @@ import { Commits, OneFailed, type Task, type Verdicts } from "./commits.ts";
 import { EventTrace } from "./event-trace.ts";
 import { Ledger } from "./ledger.ts";
 import { LineFull, type Lines } from "./lines.ts";
+import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import { decide, isDependencyFailure, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
 import type { OwnedPartition, Ownership } from "./ownership.ts";
@@ -35,6 +36,7 @@ export interface PassParts {
   readonly progress: Progress;
   readonly lines: Lines;
   readonly suspicion: Suspicion;
+  readonly onProgress: () => void;
   /** The versions that run, told with each failed attempt. */
   readonly version: string;
   readonly tracing: Tracing;
@@ -115,14 +117,25 @@ export class Pass {
     const { ownership, suspicion } = this.#parts;
     const events = batch.events.filter(({ partition }) => ownership.owned.has(partition));
     if (events.some(({ partition }) => suspicion.covers(partition))) {
-      await this.#handleSingly(events);
-      await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs: [] });
+      await this.#handleSingly(batch, events, (queued) => this.#begin(queued, undefined));
       suspicion.reached(ownership.owned.values());
       return;
     }
     const jobs = events.map((queued) => this.#job(queued));
-    await prepareAll(jobs, this.#parts.database.reader, this.#parts);
-    await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs });
+    await this.#prepare(jobs);
+    try {
+      await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs });
+    } catch (thrown) {
+      if (!(thrown instanceof AttemptTimeout)) throw thrown;
+      const verdicts = new Map([
+        [formatPlace(thrown.job.queued), this.#decide(thrown.job, thrown)],
+      ]);
+      const byEvent = new Map(jobs.map((job) => [job.queued, job]));
+      await this.#handleSingly(batch, events, async (queued) => {
+        const job = byEvent.get(queued) ?? this.#job(queued);
+        return { job, verdicts, noted: [] };
+      });
+    }
   }
 
   /** Tries the heads of lines whose time has come, each line in a transaction of its own. */
@@ -131,14 +144,16 @@ export class Pass {
     if (this.#nextDueAt > clock.now() || ownership.owned.size === 0) return;
     const moving = [...ownership.owned.values()].filter(({ isPaused }) => !isPaused);
     const partitions = moving.map(({ partition }) => partition);
+    const now = clock.now();
     const { due, nextAt, anyParked } = await database.transaction(async (tx) => ({
-      due: await store.due(tx, partitions, clock.now(), limits.passEventsMax),
-      ...(await store.parkedState(tx, partitions, clock.now())),
+      due: await store.due(tx, partitions, now, limits.passEventsMax),
+      ...(await store.parkedState(tx, partitions, now)),
     }));
     this.#nextDueAt = due.length > 0 ? 0 : (nextAt ?? Number.POSITIVE_INFINITY);
     this.#mayBeParked = anyParked;
     for (const head of due) {
       if (stop.aborted) return;
+      await ownership.renew();
       await this.#drainLine(head);
     }
     if (due.length === 0) suspicion.reached(ownership.owned.values());
@@ -156,18 +171,33 @@ export class Pass {
     });
   }
 
-  /** One event after another, each attempt noted before it begins. */
-  async #handleSingly(events: readonly QueuedEvent[]): Promise<void> {
+  /** One event after another, each in a transaction of its own. */
+  async #handleSingly(
+    batch: Batch,
+    events: readonly QueuedEvent[],
+    begin: (queued: QueuedEvent) => Promise<Omit<Task, "advances" | "jobs"> & { job: Job }>,
+  ): Promise<void> {
     const { ownership, stop, suspicion } = this.#parts;
     for (const queued of events) {
       const owned = ownership.owned.get(queued.partition);
       if (owned === undefined || stop.aborted) return;
       if (queued.position <= owned.position) continue;
-      const { job, verdicts } = await this.#begin(queued, undefined);
+      await ownership.renew();
+      const { job, ...others } = await begin(queued);
       const advances = [advanceOf(owned, queued.position)];
-      await this.#handleTogether({ advances, jobs: [job], noted: [job], verdicts });
+      await this.#handleTogether({ ...others, advances, jobs: [job] });
       suspicion.passed(queued.partition);
     }
+    await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs: [] });
+  }
+
+  /** What is slow by intention: the leases are renewed meanwhile. */
+  async #prepare(jobs: readonly Job[]): Promise<void> {
+    if (jobs.every(({ handler }) => handler.prepare === undefined)) return;
+    const { clock, database, ownership } = this.#parts;
+    // Whoever has lost a partition hears of it at the commit.
+    using _renewal = clock.every(limits.heartbeatMs, () => void ownership.renew().catch(() => {}));
+    await prepareAll(jobs, database.reader, this.#parts);
   }
 
   async #handleTogether(task: Task): Promise<void> {
@@ -189,7 +219,14 @@ export class Pass {
     const task = await this.#lineTask(head, owned);
     const isAlone = task.noted !== undefined;
     await this.#commit(false, task, (tx, view, verdicts) =>
-      this.#drainFrom(tx, view, head, { job: task.jobs[0], isAlone }, verdicts),
+      // A timeout ends the transaction, so after one only the head is tried.
+      this.#drainFrom(
+        tx,
+        view,
+        head,
+        { job: task.jobs[0], isAlone: isAlone || verdicts.size > 0 },
+        verdicts,
+      ),
     );
     if (isAlone) this.#parts.suspicion.passed(head.partition);
   }
@@ -198,23 +235,25 @@ export class Pass {
     const advances = [advanceOf(owned, owned.position)];
     if (this.#handlerOf(head) === undefined) return { advances, jobs: [] };
     if (this.#parts.suspicion.coversLine(head)) {
-      const { job, verdicts } = await this.#begin(head, head);
-      return { advances, jobs: [job], noted: [job], verdicts };
+      const { job, ...others } = await this.#begin(head, head);
+      return { ...others, advances, jobs: [job] };
     }
     const job = this.#job(head, head);
-    await prepareAll([job], this.#parts.database.reader, this.#parts);
+    await this.#prepare([job]);
     return { advances, jobs: [job] };
   }
 
   /** A job whose attempt is noted; decided already, where it was begun before and never ended. */
   async #begin(queued: QueuedEvent, line: ParkedEvent | undefined) {
-    const { database, suspicion } = this.#parts;
     const job = this.#job(queued, line);
     const verdicts: Verdicts = new Map();
-    const brokenOff = await suspicion.begin(queued, job.attempt);
-    if (brokenOff === undefined) await prepareAll([job], database.reader, this.#parts);
-    else verdicts.set(job, this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded()));
-    return { job, verdicts };
+    const brokenOff = await this.#parts.suspicion.begin(queued, job.attempt);
+    if (brokenOff === undefined) await this.#prepare([job]);
+    else {
+      const outcome = this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded());
+      verdicts.set(formatPlace(queued), outcome);
+    }
+    return { job, verdicts, noted: [job] };
   }
 
   async #handleAll(
@@ -281,7 +320,7 @@ export class Pass {
     isSingly: boolean,
   ): Promise<void> {
     const { clock, source, stop } = this.#parts;
-    const verdict = verdicts.get(job);
+    const verdict = verdicts.get(formatPlace(job.queued));
     if (verdict !== undefined) return ledger.settle(job, verdict, []);
     const scope = { tx, view, source, clock, stop };
     let emitted: readonly EventRecord[] = [];

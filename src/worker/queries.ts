@@ -5,7 +5,7 @@ import { limits } from "../lib/limits.ts";
 import type { QueryDefinition } from "../system/query.ts";
 import { validate } from "../system/schema.ts";
 import type { AnyWorker } from "../system/worker.ts";
-import type { Place } from "./link.ts";
+import { formatPlace, type Place } from "./link.ts";
 import type { Progress } from "./progress.ts";
 
 export interface QueriesParts {
@@ -81,7 +81,7 @@ export class Queries {
       if (await progress.waitFor(place, limits.afterWaitMs, signal)) continue;
       throw new MillraceError(
         "MR_AFTER_TIMEOUT",
-        `${definition.name} has not come to ${place.partition}:${place.position} in time.`,
+        `${definition.name} has not come to ${formatPlace(place)} in time.`,
         { retryAfterSeconds: 1, remedy: "Try again, or ask without Millrace-After." },
       );
     }

@@ -1,6 +1,6 @@
 import type { DatabaseEngine } from "../database/engine.ts";
 import { limits } from "../lib/limits.ts";
-import type { Place } from "./link.ts";
+import { formatPlace, type Place } from "./link.ts";
 import { ProcessEnded } from "./outcome.ts";
 import type { OwnedPartition } from "./ownership.ts";
 import type { ParkedEvent, WorkerStore } from "./store.ts";
@@ -48,7 +48,7 @@ export class Suspicion {
       const end = ends.get(partition) ?? 0;
       this.#suspected.set(partition, { end, eventsLeft: limits.passEventsMax });
     }
-    for (const { attempt, ...place } of begun) this.#brokenOff.set(nameOf(place), attempt);
+    for (const { attempt, ...place } of begun) this.#brokenOff.set(formatPlace(place), attempt);
   }
 
   lost(partitions: readonly number[]): void {
@@ -69,7 +69,7 @@ export class Suspicion {
    * an end, that one's number: it ended the process, and this one must not begin.
    */
   async begin(place: Place, attempt: number): Promise<number | undefined> {
-    const name = nameOf(place);
+    const name = formatPlace(place);
     const brokenOff = this.#brokenOff.get(name);
     this.#brokenOff.delete(name);
     if (brokenOff !== undefined && brokenOff >= attempt) return brokenOff;
@@ -94,5 +94,3 @@ export class Suspicion {
     }
   }
 }
-
-const nameOf = ({ partition, position }: Place) => `${partition}:${position}`;

@@ -39,6 +39,8 @@ export interface WorkerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Called once, when the instance has handled its first events. */
+  readonly onProgress?: () => void;
   /** Called once with what the instance cannot get over: the process should end. */
   readonly onFatal: (error: Error) => void;
   /** How much may wait in the worker's database; the limits where not given. */
@@ -80,6 +82,7 @@ class WorkerInstance implements Worker {
   #running: Promise<void> | undefined;
   #failures = 0;
   #waitingFor: string | undefined;
+  #hasProgressed = false;
   #pruneAt = 0;
   #changeCount: number | undefined;
 
@@ -99,6 +102,10 @@ class WorkerInstance implements Worker {
       ...shared,
       lines: new Lines(this.#store, parts.lineBounds),
       suspicion: this.#suspicion,
+      onProgress: () => {
+        if (!this.#hasProgressed) parts.onProgress?.();
+        this.#hasProgressed = true;
+      },
       source: `/${system.name}/${this.name}`,
       handlers,
       ownership: this.#ownership,

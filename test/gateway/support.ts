@@ -110,6 +110,7 @@ export async function startGateway(
     trustProxy: false,
     clock,
     log: silentLog,
+    drainMs: 10_000,
     name: "gateway 1",
     ...options,
   });

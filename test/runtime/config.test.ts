@@ -36,6 +36,7 @@ const samples: Readonly<Record<SettingName, readonly [right: string, wrong: stri
   publicUrl: ["https://api.example", "ftp://api.example"],
   idempotencyKey: ["required", "sometimes"],
   drainMs: ["500", "1e3"],
+  hangMs: ["3000", "100"],
   logLevel: ["debug", "loud"],
   logFormat: ["json", "xml"],
   tracing: ["off", "yes"],

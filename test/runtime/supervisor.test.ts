@@ -123,6 +123,16 @@ describe("keeping alive", () => {
     expect(statusOf(supervisor, "worker-a-1")?.restarts).toBe(9);
   });
 
+  it("begins a process that gets something done again and again without growing delays", async () => {
+    const supervisor = supervise([worker], { "worker-a-1": "progress" });
+    await supervisor.start();
+    for (let crash = 1; crash <= 4; crash++) {
+      await until(() => statusOf(supervisor, "worker-a-1")?.state === "waiting", "it has crashed");
+      expect(clock.nextAfterMs()).toBe(limits.restartDelayBaseMs);
+      clock.turn(limits.restartDelayBaseMs);
+    }
+  });
+
   it("begins a killed process again under another number", async () => {
     const supervisor = supervise([worker]);
     await supervisor.start();

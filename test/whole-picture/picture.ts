@@ -27,18 +27,31 @@ export class Picture implements AsyncDisposable {
   #process: ChildProcess;
   #output = "";
 
-  private constructor(port: number, data: string, args: readonly string[]) {
+  readonly #environment: NodeJS.ProcessEnv;
+
+  private constructor(
+    port: number,
+    data: string,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+  ) {
     this.url = `http://127.0.0.1:${port}`;
     this.data = data;
     this.#args = args;
+    this.#environment = environment;
     this.#process = this.#spawn();
   }
 
-  static async start(app = "examples/social/app.ts", options: readonly string[] = []) {
+  static async start(
+    app = "examples/social/app.ts",
+    options: readonly string[] = [],
+    environment: NodeJS.ProcessEnv = {},
+  ) {
     const data = await mkdtemp(join(tmpdir(), "mr-"));
     const port = await freePort();
     const where = ["--port", String(port), "--data", data];
-    const picture = new Picture(port, data, ["start", join(root, app), ...where, ...options]);
+    const args = ["start", join(root, app), ...where, ...options];
+    const picture = new Picture(port, data, args, environment);
     await picture.#untilReady();
     return picture;
   }
@@ -53,6 +66,7 @@ export class Picture implements AsyncDisposable {
     const child = spawn(process.execPath, [millrace, ...this.#args], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: this.data,
+      env: { ...process.env, ...this.#environment },
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => {

@@ -203,3 +203,71 @@ it("holds nothing against an event whose instance was stopped in order", async (
   expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
   expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
 });
+
+it("lets a handler that hangs cost its own events only, however many there are of them", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(
+      Counted,
+      { attempts: 2, timeoutMs: 20, backoff: { firstMs: 1, maxMs: 5 } },
+      async (event, { db }) => {
+        if (event.data.n % 3 === 0) await new Promise(() => {});
+        await db
+          .insertInto("effects")
+          .values({ id: event.id, ...event.data })
+          .execute();
+      },
+    ),
+  ]);
+  const receipts = [];
+  for (let n = 0; n < 60; n++) receipts.push(await bench.publish(`key-${n % 4}`, n));
+  for (const [n, receipt] of receipts.entries()) {
+    const standing = await instance.worker.standing(receipt, 20_000);
+    expect(standing).toMatchObject(
+      n % 3 === 0 ? { state: "dead", attempts: 2 } : { state: "done" },
+    );
+  }
+  const effects = await bench.effects(instance);
+  for (const key of ["key-0", "key-1", "key-2", "key-3"]) {
+    const numbers = effects.filter((effect) => effect.key === key).map(({ n }) => n);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  }
+  expect(effects).toHaveLength(40);
+});
+
+it("leaves nothing out when it is stopped while it goes one event at a time", async () => {
+  await using bench = await Bench.open();
+  const receipts = [];
+  for (let n = 0; n < 20; n++) receipts.push(await bench.publish(`key-${n}`, n));
+  const first = await bench.start([store]);
+  await first.worker.stop();
+  await first.database.transaction(async (tx) => {
+    await tx.run("delete from effects");
+    await tx.run("delete from millrace_inbox");
+    // As a killed owner leaves it, before all events.
+    await tx.run("update millrace_positions set position = 0, owner = 'counter 1'");
+  });
+  const { promise: third, resolve: reached } = Promise.withResolvers<void>();
+  const second = await bench.start([
+    on<typeof Counted, Tables>(Counted, async (event, { db, signal }) => {
+      await db
+        .insertInto("effects")
+        .values({ id: event.id, ...event.data })
+        .execute();
+      if (event.data.n !== 2) return;
+      reached();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      throw new Error("interrupted");
+    }),
+  ]);
+  await third;
+  await second.worker.stop();
+  expect(await bench.effects(second)).toHaveLength(2);
+  const last = await bench.start([store]);
+  for (const receipt of receipts) {
+    expect(await last.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  }
+  expect((await bench.effects(last)).map(({ n }) => n).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 20 }, (_, n) => n),
+  );
+});

@@ -20,6 +20,8 @@ export interface BoxContext {
   readonly engines: Engines;
   readonly clock: Clock;
   readonly log: Log;
+  /** To be called when the box has got some of its work done. */
+  progressed(): void;
   /** To be called where the process must not go on: an engine is broken. Ends it with a status. */
   fail(error: Error): void;
 }

@@ -35,6 +35,7 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
     clock,
     log,
     name: plan.title,
+    drainMs: config.drainMs,
     idempotencyKeyRequired: config.idempotencyKey === "required",
     ...(config.publicUrl === "" ? {} : { baseUrl: config.publicUrl.replace(/\/+$/, "") }),
     ...rateLimitsOf(config),

@@ -86,6 +86,7 @@ class BoxProcess {
         engines: this.#engines,
         clock,
         log: this.#log,
+        progressed: () => tell({ kind: "progress" }),
         fail: onFatal,
       });
       const { port, summary } = this.#box;

@@ -42,6 +42,7 @@ export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
     clock,
     random: systemRandom,
     log,
+    onProgress: () => context.progressed(),
     onFatal: context.fail,
   });
   let isReady = false;

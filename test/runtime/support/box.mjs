@@ -2,7 +2,8 @@
  * A stand-in for the process of a box, for the tests of the supervisor. Its second argument is the
  * box's name; what it does is told by BOX_BEHAVIOUR, a JSON object from names to behaviours:
  * serve (default), crash (ends with status 7 when ready), fail (reports a mistake and ends),
- * hang (blocks its event loop once ready), stubborn (does not stop).
+ * hang (blocks its event loop once ready), stubborn (does not stop), progress (as crash, but gets
+ * something done before).
  *
  * Every step is a line of the file BOX_JOURNAL: `name step pid`.
  */
@@ -40,7 +41,8 @@ function begin() {
   }
   note("ready");
   process.send({ kind: "ready", port: name === "balancer" ? 4711 : undefined });
-  if (behaviour === "crash") setTimeout(() => process.exit(7), 20);
+  if (behaviour === "progress") process.send({ kind: "progress" });
+  if (behaviour === "crash" || behaviour === "progress") setTimeout(() => process.exit(7), 20);
   if (behaviour === "hang") {
     setTimeout(() => {
       note("hang");
