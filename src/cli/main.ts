@@ -39,6 +39,11 @@ const entries: readonly Entry[] = [
     load: () => import("./trace.ts"),
   },
   {
+    name: "dead-letters",
+    summary: "look at events that workers gave up on, mend them, retry them",
+    load: () => import("./dead-letters.ts"),
+  },
+  {
     name: "keys",
     summary: "create, list and revoke API keys",
     load: () => import("./keys.ts"),

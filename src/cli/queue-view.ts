@@ -84,4 +84,4 @@ export function tellEvent(queued: QueuedEvent, output: Output): void {
 }
 
 /** Data come from anybody: no control character of theirs reaches the terminal. */
-const clean = (text: string): string => text.replace(/\p{Cc}/gu, "?");
+export const clean = (text: string): string => text.replace(/\p{Cc}/gu, "?");

@@ -246,6 +246,8 @@ export const limits = {
    */
   devSettleMs: 80,
   devDrainMs: 1_000,
+  /** Dead letters that are changed in one transaction, beside the worker's own. */
+  deadLetterPageMax: 100,
   /** What `millrace events list` keeps in memory at most. */
   listedEventsMax: 10_000,
   /**

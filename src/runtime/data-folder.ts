@@ -93,6 +93,16 @@ export async function existingDataFolder(folder: string): Promise<DataFolder> {
   });
 }
 
+/** The workers that have a database there, by name. */
+export async function knownWorkers(data: DataFolder): Promise<string[]> {
+  const names = await readdir(resolve(data.database("any"), "..", "..")).catch((): string[] => []);
+  const known: string[] = [];
+  for (const name of names.toSorted()) {
+    if ((await stat(data.database(name)).catch(() => undefined)) !== undefined) known.push(name);
+  }
+  return known;
+}
+
 /** Whether the folder exists and is ours. False: there is nothing that could be harmed. */
 async function isKnown(path: string): Promise<boolean> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException): string[] => {

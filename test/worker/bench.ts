@@ -93,6 +93,12 @@ export class Bench implements AsyncDisposable {
     return new Bench(folder, openMemoryQueue({ partitions: 4 }));
   }
 
+  application(handlers: readonly HandlerDefinition<Tables>[], queries: Queries<Tables> = {}) {
+    const definition = defineWorker("counter", effectsDatabase, { handlers, queries });
+    const accepts = [Counted, Followed];
+    return { definition, system: defineSystem("bench", { accepts, workers: [definition] }) };
+  }
+
   /** Starts an instance of a worker with these handlers; all share one database file. */
   async start(
     handlers: readonly HandlerDefinition<Tables>[],
@@ -103,11 +109,7 @@ export class Bench implements AsyncDisposable {
       readonly lineBounds?: LineBounds;
     } = {},
   ): Promise<Instance> {
-    const definition = defineWorker("counter", effectsDatabase, {
-      handlers,
-      queries: options.queries ?? {},
-    });
-    const system = defineSystem("bench", { accepts: [Counted, Followed], workers: [definition] });
+    const { system, definition } = this.application(handlers, options.queries);
     const database = await openSqliteDatabase({ file: join(this.#folder, "database.db") });
     const cache = createCache({
       engine: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),

@@ -1,0 +1,63 @@
+import { systemClock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
+import { decodeUtf8, parseJson } from "../lib/json.ts";
+import { loadApplication } from "../runtime/application.ts";
+import { makeEvent } from "../system/make-event.ts";
+import { dryRun } from "../worker/dry-run.ts";
+import { describeFailure } from "../worker/outcome.ts";
+import type { ExitCode } from "./command.ts";
+import { type Call, findOne } from "./dead-letter-choice.ts";
+import { openWorkers } from "./worker-view.ts";
+
+/** Says what would happen if a dead letter was retried. */
+export async function dryRunDeadLetter(call: Call & { readonly app?: string }): Promise<ExitCode> {
+  const { output, app, id } = call;
+  if (app === undefined || id === undefined) {
+    throw new MillraceError("MR_USAGE", "A dry run takes one dead letter and its application.", {
+      remedy: "Write: millrace dead-letters retry ID --dry-run --app app.ts",
+    });
+  }
+  const system = await loadApplication(app);
+  await using opened = await openWorkers(call.flags, call.worker);
+  const { worker, letter } = await findOne(opened, call);
+  const definition = system.workers.find(({ name }) => name === worker.name);
+  if (definition === undefined) {
+    throw new MillraceError("MR_USAGE", `${app} has no worker "${worker.name}".`);
+  }
+  const cache = await opened.cache();
+  const parts = { system, worker: definition, database: worker.database, cache };
+  const { error, emitted, touched } = await dryRun(letter, { ...parts, clock: systemClock });
+  if (output.json) {
+    const events = emitted.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) }));
+    output.value({ id, worker: worker.name, error: error ?? null, emitted: events, touched });
+    return error === undefined ? 0 : 1;
+  }
+  if (error === undefined) output.line("It would succeed. Nothing was changed.");
+  else output.line(`It would fail again: ${describeFailure(error)}`);
+  for (const event of emitted) output.line(`  it would emit ${event.type}  ${event.data}`);
+  for (const key of touched) output.line(`  it would touch ${key}`);
+  return error === undefined ? 0 : 1;
+}
+
+/** Replaces the data of a dead letter, once the event's schema agrees. */
+export async function editDeadLetter(
+  call: Call & { readonly data: string; readonly app: string; readonly retry?: boolean },
+): Promise<ExitCode> {
+  const { app, data, output } = call;
+  const system = await loadApplication(app);
+  await using opened = await openWorkers(call.flags, call.worker);
+  const { letters, letter } = await findOne(opened, call);
+  const { event } = letter;
+  const definition = system.events.get(event.type);
+  if (definition === undefined) {
+    throw new MillraceError("MR_EVENT_UNKNOWN", `${app} knows no event ${event.type}.`);
+  }
+  const parsed = parseJson(decodeUtf8(Buffer.from(data)));
+  const { id, source, time, attributes } = event;
+  const edited = await makeEvent(definition, parsed, { id, source, time, attributes });
+  await letters.edit(letter, edited);
+  if (call.retry === true) await letters.retry([letter], systemClock.now());
+  if (output.json) output.value({ id, data: parsed, retried: call.retry === true });
+  else output.line(`${id}  ${call.retry === true ? "edited and handed on again" : "edited"}.`);
+  return 0;
+}

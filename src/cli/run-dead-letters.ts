@@ -1,0 +1,202 @@
+import { createInterface } from "node:readline/promises";
+import { systemClock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
+import { DeadLetters, type StoredDeadLetter } from "../worker/dead-letters.ts";
+import type { Place } from "../worker/link.ts";
+import type { Failure } from "../worker/outcome.ts";
+import { describeFailure } from "../worker/outcome.ts";
+import type { ExitCode } from "./command.ts";
+import { type Call, filterOf, findOne } from "./dead-letter-choice.ts";
+import type { BulkOptions } from "./dead-letters.ts";
+import { clean } from "./queue-view.ts";
+import { StatusLine } from "./status-line.ts";
+import { openWorkers } from "./worker-view.ts";
+
+export async function listDeadLetters(
+  call: Call & { readonly group?: boolean; readonly limit: string },
+): Promise<ExitCode> {
+  const { output, flags, worker } = call;
+  const limit = limitOf(call.limit);
+  await using opened = await openWorkers(flags, worker);
+  let total = 0;
+  for (const { name, database } of opened.workers) {
+    const letters = new DeadLetters(database);
+    total += await letters.count(filterOf(call));
+    if (call.group === true) {
+      for (const group of await letters.groups(filterOf(call), limit)) {
+        if (output.json) output.value({ worker: name, ...group }, 0);
+        else {
+          const { fingerprint, count, type, error } = group;
+          output.line(`${fingerprint}  ${count}×  ${name}  ${type}  ${sentenceOf(error)}`);
+        }
+      }
+      continue;
+    }
+    for (const letter of await letters.list(filterOf(call), limit)) {
+      if (output.json) output.value(shown(name, letter), 0);
+      else output.line(lineOf(name, letter));
+    }
+  }
+  if (total === 0) output.progress("No dead letters.");
+  else output.progress(`${total} in all. One of them: millrace dead-letters show ID`);
+  return 0;
+}
+
+export async function showDeadLetter(call: Call): Promise<ExitCode> {
+  const { output } = call;
+  await using opened = await openWorkers(call.flags, call.worker);
+  const { worker, letter } = await findOne(opened, call);
+  if (output.json) {
+    output.value(shown(worker.name, letter));
+    return 0;
+  }
+  const { event, error, history, isHeld } = letter;
+  output.line(`${output.paint("bold", event.id)}  ${event.type}  dead letter of ${worker.name}`);
+  output.line(`  key          ${clean(event.key)}${isHeld ? ", held until you decide" : ""}`);
+  output.line(`  source       ${clean(event.source)}`);
+  output.line(`  accepted     ${timeOf(letter.acceptedAt)}`);
+  output.line(`  place        ${letter.partition}:${letter.position}`);
+  output.line(`  fingerprint  ${letter.fingerprint}`);
+  output.line(`  data         ${clean(event.data)}`);
+  output.line("  attempts");
+  for (const { at, error: told, version } of history) {
+    output.line(`    ${timeOf(at)}  ${clean(told)}  (${version})`);
+  }
+  output.line("  error");
+  for (let cause: Failure | undefined = error; cause !== undefined; cause = cause.cause) {
+    for (const line of (cause.stack || describeFailure(cause)).split("\n")) {
+      output.line(`    ${clean(line)}`);
+    }
+    if (cause.cause !== undefined) output.line("  caused by");
+  }
+  output.progress(`\nAgain: millrace dead-letters retry ${event.id}`);
+  return 0;
+}
+
+export const retryDeadLetters = (call: Call & BulkOptions): Promise<ExitCode> =>
+  changeAll(call, "retry", "handed to their handlers again", (letters, places, now) =>
+    letters.retry(places, now),
+  );
+
+export const discardDeadLetters = (call: Call & BulkOptions): Promise<ExitCode> =>
+  changeAll(call, "discard", "discarded", (letters, places, now) => letters.discard(places, now));
+
+export async function exportDeadLetters(call: Call): Promise<ExitCode> {
+  await using opened = await openWorkers(call.flags, call.worker);
+  for (const { name, database } of opened.workers) {
+    for await (const page of pagesOf(new DeadLetters(database), call)) {
+      for (const letter of page) call.output.value(shown(name, letter), 0);
+    }
+  }
+  return 0;
+}
+
+/** Counts, asks, then changes page after page at the given rate, and shows how far it is. */
+async function changeAll(
+  call: Call & BulkOptions,
+  verb: string,
+  done: string,
+  change: (letters: DeadLetters, places: readonly Place[], nowMs: number) => Promise<number>,
+): Promise<ExitCode> {
+  const { output } = call;
+  const rate = call.rate === undefined ? Number.POSITIVE_INFINITY : rateOf(call.rate);
+  await using opened = await openWorkers(call.flags, call.worker);
+  const all = opened.workers.map(({ database }) => new DeadLetters(database));
+  let total = 0;
+  for (const letters of all) total += await letters.count(filterOf(call));
+  if (call.id !== undefined) await findOne(opened, call);
+  else if (!(await isMeant(total, verb, call))) return 130;
+  const status = new StatusLine();
+  const startedAt = systemClock.monotonic();
+  let changed = 0;
+  for (const letters of all) {
+    for await (const page of pagesOf(letters, call, Math.min(rate, limits.deadLetterPageMax))) {
+      changed += await change(letters, page, systemClock.now());
+      status.set(`${bar(changed, total)} ${changed} of ${total}`);
+      const dueMs = (changed / rate) * 1_000 - (systemClock.monotonic() - startedAt);
+      if (dueMs > 0 && changed < total) await systemClock.sleep(dueMs);
+    }
+  }
+  status.set("");
+  if (output.json) output.value({ count: changed }, 0);
+  else output.line(`${changed} ${done}.`);
+  return 0;
+}
+
+/** What is chosen by a filter is told and confirmed before it is changed. */
+async function isMeant(total: number, verb: string, { yes, output }: Call & BulkOptions) {
+  output.progress(`${total} dead letters are chosen.`);
+  if (total === 0 || yes === true) return true;
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new MillraceError("MR_USAGE", `To ${verb} them all takes a confirmation.`, {
+      remedy: "Add --yes, or name one by its id.",
+    });
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await prompt.question(`${verb} them all? [y/N] `)).trim());
+  } finally {
+    prompt.close();
+  }
+}
+
+/** Page after page in the order of positions; what a page changes is gone from the next. */
+async function* pagesOf(letters: DeadLetters, call: Call, size: number = limits.deadLetterPageMax) {
+  let last: StoredDeadLetter | undefined;
+  for (;;) {
+    const page = await letters.list(filterOf(call), size, last);
+    if (page.length === 0) return;
+    last = page.at(-1);
+    yield page;
+  }
+}
+
+function bar(done: number, total: number): string {
+  const width = 24;
+  const filled = Math.round((done / Math.max(1, total)) * width);
+  return `${"#".repeat(filled)}${"-".repeat(width - filled)}`;
+}
+
+/** The documented form of `--json` and of `export`. */
+function shown(worker: string, { event, acceptedAt, diedAt, ...letter }: StoredDeadLetter) {
+  const { data, ...attributes } = event;
+  return {
+    worker,
+    ...attributes,
+    data: JSON.parse(data) as unknown,
+    ...letter,
+    history: letter.history.map((attempt) => ({ ...attempt, at: timeOf(attempt.at) })),
+    acceptedAt: timeOf(acceptedAt),
+    diedAt: timeOf(diedAt),
+  };
+}
+
+function lineOf(worker: string, { event, diedAt, attempts, error, isHeld }: StoredDeadLetter) {
+  const held = isHeld ? "  held" : "";
+  const what = `${worker}  ${event.type}  ${clean(event.key)}${held}`;
+  return fitted(`${timeOf(diedAt)}  ${event.id}  ${what}  ${attempts}×  ${sentenceOf(error)}`);
+}
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();
+
+const sentenceOf = (error: Failure): string => clean(describeFailure(error).split("\n")[0] ?? "");
+
+function fitted(line: string): string {
+  const columns = process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  return line.length > columns ? `${line.slice(0, columns - 1)}…` : line;
+}
+
+function limitOf(text: string): number {
+  const limit = Number(text);
+  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= limits.listedEventsMax) return limit;
+  throw new MillraceError("MR_USAGE", `--limit is ${text}.`, {
+    remedy: `It takes a whole number from 1 to ${limits.listedEventsMax}.`,
+  });
+}
+
+function rateOf(text: string): number {
+  const rate = Number(text);
+  if (Number.isFinite(rate) && rate >= 1) return rate;
+  throw new MillraceError("MR_USAGE", `--rate is ${text}; it takes a number from 1 a second.`);
+}
