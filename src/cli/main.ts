@@ -39,6 +39,11 @@ const entries: readonly Entry[] = [
     load: () => import("./trace.ts"),
   },
   {
+    name: "queue",
+    summary: "how far the workers are; pause, resume and skip",
+    load: () => import("./queue.ts"),
+  },
+  {
     name: "dead-letters",
     summary: "look at events that workers gave up on, mend them, retry them",
     load: () => import("./dead-letters.ts"),

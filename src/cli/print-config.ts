@@ -1,4 +1,5 @@
 import { describeConfig, type Flags, parseConfig } from "../runtime/config.ts";
+import { columnsText } from "./columns.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
 
@@ -10,10 +11,6 @@ export function printConfig(flags: Flags, output: Output): ExitCode {
     output.value(Object.fromEntries(entries));
     return 0;
   }
-  const width = Math.max(...shown.map(({ variable }) => variable.length));
-  const valueWidth = Math.max(...shown.map(({ value }) => value.length));
-  for (const { variable, value, origin } of shown) {
-    output.line(`${variable.padEnd(width)}  ${value.padEnd(valueWidth)}  ${origin}`);
-  }
+  output.line(columnsText(shown.map(({ variable, value, origin }) => [variable, value, origin])));
   return 0;
 }

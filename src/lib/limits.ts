@@ -248,6 +248,8 @@ export const limits = {
   devDrainMs: 1_000,
   /** Dead letters that are changed in one transaction, beside the worker's own. */
   deadLetterPageMax: 100,
+  /** How many events behind a worker `millrace queue status` counts at most. */
+  lagCountedMax: 100_000,
   /** What `millrace events list` keeps in memory at most. */
   listedEventsMax: 10_000,
   /**

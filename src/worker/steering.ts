@@ -1,0 +1,163 @@
+import type { DatabaseEngine, Transaction } from "../database/engine.ts";
+import { MillraceError } from "../lib/errors.ts";
+import type { QueuedEvent } from "../queue/engine.ts";
+import { type FailedAttempt, failureOf, fingerprintOf } from "./outcome.ts";
+import { WorkerStore } from "./store.ts";
+
+/** How one partition stands at a worker. */
+export interface PartitionStatus {
+  readonly partition: number;
+  /** Up to here everything is applied, parked, or a dead letter. */
+  readonly position: number;
+  /** The instance that works on it; undefined where none does. */
+  readonly owner: string | undefined;
+  readonly isPaused: boolean;
+  readonly parkedKeys: number;
+  readonly parkedEvents: number;
+  /** When the oldest event that waits in a line was accepted; milliseconds since 1970. */
+  readonly oldestParkedAt: number | undefined;
+}
+
+/** What becomes of an event that a person has passed over. */
+class Skipped extends Error {
+  override readonly name = "Skipped";
+  constructor() {
+    super("A person has passed over this event.");
+    this.stack = `${this.name}: ${this.message}`;
+  }
+}
+
+/**
+ * What a person can do about a worker's way through the queue. It is written into the worker's
+ * database, where running instances notice it within about a second, and others when they start.
+ */
+export class Steering {
+  readonly #database: DatabaseEngine;
+  readonly #store: WorkerStore;
+
+  constructor(database: DatabaseEngine) {
+    this.#database = database;
+    this.#store = new WorkerStore(database);
+  }
+
+  async status(): Promise<PartitionStatus[]> {
+    const rows = await this.#database.read<{
+      partition: number;
+      position: number;
+      owner: string | null;
+      paused: number;
+      keys: number;
+      events: number;
+      oldest: number | null;
+    }>(
+      `select p.partition, p.position, p.paused,
+         case when p.lease_until >= ${this.#database.dialect.nowMs} then p.owner end as owner,
+         coalesce(w.keys, 0) as keys, coalesce(w.events, 0) as events, w.oldest
+       from millrace_positions as p left join (
+         select partition, count(distinct key) as keys, count(*) as events,
+           min(accepted_at) as oldest
+         from millrace_parked group by partition) as w on w.partition = p.partition
+       order by p.partition`,
+    );
+    return rows.map(({ partition, position, owner, paused, keys, events, oldest }) => ({
+      partition,
+      position,
+      owner: owner ?? undefined,
+      isPaused: paused !== 0,
+      parkedKeys: keys,
+      parkedEvents: events,
+      oldestParkedAt: oldest ?? undefined,
+    }));
+  }
+
+  /** Stops partitions, their parked events included, or lets them go on. */
+  async setPaused(partitions: readonly number[] | "all", isPaused: boolean): Promise<number> {
+    const { dialect } = this.#database;
+    const all = partitions === "all";
+    const changed = await this.#database.transaction((tx) =>
+      tx.run(
+        `update millrace_positions set paused = $1 where paused <> $1
+         ${all ? "" : `and partition in (select cast(value ->> 0 as bigint) from ${dialect.each("$2")})`}
+         returning partition`,
+        [
+          isPaused ? 1 : 0,
+          ...(all ? [] : [JSON.stringify(partitions.map((partition) => [partition]))]),
+        ],
+      ),
+    );
+    return changed.length;
+  }
+
+  /**
+   * Passes over events that stand behind a partition's position `from`: they become dead letters,
+   * so that nothing is lost, and the position moves behind them. Whoever works on the partition is
+   * fenced.
+   *
+   * @throws MR_FENCED where the position has moved meanwhile: nothing was changed
+   */
+  async skip(
+    from: number,
+    events: readonly QueuedEvent[],
+    version: string,
+    nowMs: number,
+  ): Promise<number> {
+    const [first] = events;
+    const last = events.at(-1);
+    if (first === undefined || last === undefined) return 0;
+    return await this.#database.transaction(async (tx) => {
+      const moved = await tx.run(
+        `update millrace_positions set position = $3, epoch = epoch + 1, owner = null,
+           lease_until = 0 where partition = $1 and position = $2 returning partition`,
+        [first.partition, from, last.position],
+      );
+      if (moved.length === 0) {
+        throw new MillraceError(
+          "MR_FENCED",
+          `Partition ${first.partition} is not at ${from} any more: its worker goes on.`,
+          { remedy: "Look again with millrace queue status; pause it first if it moves." },
+        );
+      }
+      const fresh = await this.#store.claim(tx, events, nowMs);
+      await this.#bury(tx, fresh, new Map(), version, nowMs);
+      return fresh.length;
+    });
+  }
+
+  /**
+   * Passes over the head of a parked key: it becomes a dead letter, and its line goes on. Returns
+   * its id; undefined where the key is not parked.
+   */
+  async skipHead(key: string, version: string, nowMs: number): Promise<string | undefined> {
+    return await this.#database.transaction(async (tx) => {
+      const [head, next] = await this.#store.line(tx, key, 2);
+      if (head === undefined) return undefined;
+      await this.#store.unpark(tx, [head]);
+      await this.#bury(tx, [head], new Map([[head, head.history]]), version, nowMs);
+      if (next !== undefined) await this.#store.park(tx, [{ ...next, nextAt: nowMs }]);
+      return head.event.id;
+    });
+  }
+
+  async #bury(
+    tx: Transaction,
+    events: readonly QueuedEvent[],
+    histories: ReadonlyMap<QueuedEvent, readonly FailedAttempt[]>,
+    version: string,
+    nowMs: number,
+  ): Promise<void> {
+    const error = failureOf(new Skipped());
+    const letters = events.map((queued) => {
+      const before = histories.get(queued) ?? [];
+      return {
+        ...queued,
+        attempts: before.length,
+        error,
+        history: [...before, { at: nowMs, error: `${error.name}: ${error.message}`, version }],
+        fingerprint: fingerprintOf(queued.event.type, error),
+        diedAt: nowMs,
+        isHeld: false,
+      };
+    });
+    await this.#store.bury(tx, letters);
+  }
+}
