@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Clock } from "../lib/clock.ts";
 import type { MillraceError } from "../lib/errors.ts";
 import { allowedMethods } from "../lib/http-refusals.ts";
@@ -10,6 +10,8 @@ export interface ProblemAnswer {
   readonly response: ServerResponse;
   readonly error: MillraceError;
   readonly traceId: string | undefined;
+  readonly instance: string;
+  readonly baseUrl: string | undefined;
   /** Whether the connection ends with this answer. */
   readonly isLast: boolean;
   readonly clock: Clock;
@@ -18,8 +20,12 @@ export interface ProblemAnswer {
 
 /** Answers with an RFC 9457 problem. Where the body has not come whole, the connection ends. */
 export function answerProblem(answer: ProblemAnswer): void {
-  const { request, response, error, traceId } = answer;
-  const problem = problemOf(error, traceId === undefined ? {} : { traceId });
+  const { request, response, error, traceId, instance, baseUrl } = answer;
+  const problem = problemOf(error, {
+    instance,
+    ...(traceId === undefined ? {} : { traceId }),
+    ...(baseUrl === undefined ? {} : { baseUrl }),
+  });
   const body = JSON.stringify(problem);
   const isLast = answer.isLast || isBodyComing(request);
   response.writeHead(problem.status, {
@@ -43,7 +49,7 @@ export function rawProblem(error: MillraceError): string {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
   const head = [
-    `HTTP/1.1 ${problem.status} Refused`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? "Refused"}`,
     `content-type: ${problemMediaType}`,
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",

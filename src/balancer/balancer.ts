@@ -1,3 +1,4 @@
+import { Server as NetServer } from "node:net";
 import type { Address } from "../lib/address.ts";
 import { type Clock, settledWithin, systemClock } from "../lib/clock.ts";
 import { idMaker } from "../lib/ids.ts";
@@ -25,6 +26,8 @@ export interface BalancerOptions {
    * do, and they get their sender's headers, which signatures are about.
    */
   readonly publishPaths?: readonly string[];
+  /** The public address, without a slash at its end. */
+  readonly baseUrl?: string;
   readonly tracing: Tracing;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -86,6 +89,7 @@ class OwnBalancer implements Balancer {
       newId: idMaker(clock, random),
       webhookPaths: new Set(options.publishPaths),
       isStopping: () => this.#stopped !== undefined,
+      baseUrl: options.baseUrl,
     });
     this.#server = inboundServer(this.#forwarder, limits);
   }
@@ -124,10 +128,19 @@ class OwnBalancer implements Balancer {
     return { gateways: this.#gateways.snapshot() };
   }
 
-  /** Accepts nothing new, answers what is in flight, then lets go. */
+  /**
+   * Accepts no new connection, answers what is in flight, then lets go. On connections that are
+   * kept a request may be on its way already: for a moment these are answered, each as its last.
+   */
   async #stop(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await settledWithin(this.#clock, this.#limits.drainMs, this.#forwarder.drained());
+    const { drainMs, lingerMs } = this.#limits;
+    // Node's own `close` would first reset every connection that is idle at this moment.
+    const closed = new Promise<void>((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    await settledWithin(this.#clock, drainMs, this.#forwarder.drained());
+    await settledWithin(this.#clock, Math.min(drainMs, lingerMs), closed);
+    await settledWithin(this.#clock, drainMs, this.#forwarder.drained());
     this.#server.closeAllConnections();
     await closed;
     await this.#gateways[Symbol.asyncDispose]();

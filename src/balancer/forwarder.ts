@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { MillraceError } from "../lib/errors.ts";
 import { limits as fixed } from "../lib/limits.ts";
 import { Passage, type PassageParts } from "./passage.ts";
 
@@ -9,6 +10,7 @@ import { Passage, type PassageParts } from "./passage.ts";
  */
 interface Lane {
   isBusy: boolean;
+  passage: Passage | undefined;
   isRefused: boolean;
   /** How many requests came on it. */
   requests: number;
@@ -26,9 +28,18 @@ export class Forwarder {
     this.#parts = parts;
   }
 
-  /** Whether a request on this connection is not answered yet. */
-  isBusy(socket: Socket): boolean {
-    return this.#lanes.get(socket)?.isBusy ?? false;
+  /**
+   * What comes on this connection cannot be read any further. A request that came whole before that
+   * still gets its answer, one that did not is refused, and the connection ends.
+   *
+   * @returns false where no request of it is under way
+   */
+  brokeOff(socket: Socket, error: MillraceError): boolean {
+    const lane = this.#lanes.get(socket);
+    if (lane?.passage === undefined) return false;
+    lane.isRefused = true;
+    lane.passage.brokeOff(error);
+    return true;
   }
 
   /** Resolves once no request is in flight. */
@@ -50,9 +61,10 @@ export class Forwarder {
       lane.isBusy = true;
       this.#open++;
       response.once("close", () => this.#closed(lane, socket));
-      const isLast = () => isLastOfLane || isStopping();
+      const isLast = () => isLastOfLane || isStopping() || lane.isRefused;
       const passage = new Passage(request, response, this.#parts, isLast);
-      lane.isRefused = !passage.start(isContinueExpected);
+      lane.passage = passage;
+      if (!passage.start(isContinueExpected)) lane.isRefused = true;
     };
     if (lane.isBusy) lane.waiting.push(start);
     else start();
@@ -60,17 +72,27 @@ export class Forwarder {
 
   #closed(lane: Lane, socket: Socket): void {
     lane.isBusy = false;
+    lane.passage = undefined;
     this.#open--;
     if (this.#open === 0) this.#drained();
     const isUsable = !lane.isRefused && !socket.destroyed && !socket.writableEnded;
     if (isUsable) lane.waiting.shift()?.();
-    else lane.waiting.length = 0;
+    else {
+      lane.waiting.length = 0;
+      if (lane.isRefused && !socket.destroyed) socket.end();
+    }
   }
 
   #laneOf(socket: Socket): Lane {
     const known = this.#lanes.get(socket);
     if (known !== undefined) return known;
-    const lane: Lane = { isBusy: false, isRefused: false, requests: 0, waiting: [] };
+    const lane: Lane = {
+      isBusy: false,
+      passage: undefined,
+      isRefused: false,
+      requests: 0,
+      waiting: [],
+    };
     this.#lanes.set(socket, lane);
     return lane;
   }

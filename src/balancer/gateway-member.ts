@@ -137,8 +137,11 @@ export class GatewayMember implements AsyncDisposable {
 
   #probed(result: ProbeResult): void {
     this.pool.closeStale();
-    if (result === "silent") this.#health.failed("probe");
-    else this.#health.probed(result === "ready");
+    if (result === "silent") {
+      this.#health.failed("probe");
+      // Whoever waits for it would wait in vain; what is safe to repeat gets its answer elsewhere.
+      if (this.#health.state === "ejected") this.pool.breakOff();
+    } else this.#health.probed(result === "ready");
   }
 
   async #idle(): Promise<void> {

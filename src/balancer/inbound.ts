@@ -35,6 +35,10 @@ export function inboundServer(forwarder: Forwarder, limits: BalancerLimits): Ser
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     answerParserError(error, socket as Socket, forwarder);
   });
+  server.on("connect", (_request: IncomingMessage, socket: Socket) => {
+    const error = new MillraceError("MR_METHOD_NOT_ALLOWED", "CONNECT has no meaning here.");
+    socket.end(rawProblem(error), () => socket.destroy());
+  });
   limitConnectionsPerAddress(server, limits.connectionsPerAddressMax);
   return server;
 }
@@ -45,20 +49,26 @@ function answerParserError(
   socket: Socket,
   forwarder: Forwarder,
 ): void {
-  if (!socket.writable || error.code === "ECONNRESET" || forwarder.isBusy(socket)) {
-    return void socket.destroy();
-  }
-  socket.end(rawProblem(refusalOf(error.code)), () => socket.destroy());
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const refusal = refusalOf(error);
+  if (forwarder.brokeOff(socket, refusal)) return;
+  socket.end(rawProblem(refusal), () => socket.destroy());
 }
 
-function refusalOf(code: string | undefined): MillraceError {
+function refusalOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }): MillraceError {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
       return new MillraceError("MR_HEADERS_TOO_LARGE", "The headers are too large.");
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new MillraceError("MR_BODY_TIMEOUT", "The request did not arrive in time.");
+    case "HPE_INVALID_VERSION":
+    case "HPE_PAUSED_H2_UPGRADE":
+      return new MillraceError("MR_HTTP_VERSION", "The request is not HTTP/1.1.");
     default:
-      return new MillraceError("MR_HTTP_REFUSED", "The request is not HTTP/1.1.");
+      return new MillraceError(
+        "MR_HTTP_REFUSED",
+        `The request is not HTTP/1.1${reason === undefined ? "" : `: ${reason}`}.`,
+      );
   }
 }
 

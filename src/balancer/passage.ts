@@ -10,7 +10,7 @@ import { answerProblem } from "./answer-problem.ts";
 import { Attempt, type Outcome } from "./attempt.ts";
 import { type Body, type ByteBudget, bodyTooLarge, noBody, readBody } from "./body-buffer.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
-import { hasBody } from "./end-gently.ts";
+import { hasBody, isBodyComing } from "./end-gently.ts";
 import { type BodyFraming, requestHead } from "./forward-headers.ts";
 import type { GatewayMember } from "./gateway-member.ts";
 import type { Gateways } from "./gateways.ts";
@@ -31,6 +31,8 @@ export interface PassageParts {
   /** Paths that take somebody else's requests and make events of them. */
   readonly webhookPaths: ReadonlySet<string>;
   readonly isStopping: () => boolean;
+  /** The public address; the types of problems are absolute with it. */
+  readonly baseUrl: string | undefined;
 }
 
 const none: ReadonlySet<GatewayMember> = new Set();
@@ -111,6 +113,17 @@ export class Passage {
       else this.#refuse(error, true);
     });
     return true;
+  }
+
+  /** The connection brought what cannot be read, perhaps instead of the rest of the body. */
+  brokeOff(error: MillraceError): void {
+    if (!isBodyComing(this.#request)) return;
+    if (this.#member !== undefined) {
+      this.#attempt?.abandon();
+      this.#member.ended("no matter");
+      this.#member = undefined;
+    }
+    this.#refuse(error, true);
   }
 
   /** Sends it to a gateway: the first one, or the next after one that broke. */
@@ -239,7 +252,8 @@ export class Passage {
     const message = `The gateway ${what}: the result is unknown.`;
     const { isPublish, hasKey } = this.#plan;
     if (!isPublish) return new MillraceError(code, message);
-    return new MillraceError(code, message, {
+    return new MillraceError("MR_RESULT_UNKNOWN", message, {
+      retryAfterSeconds: 1,
       remedy: hasKey
         ? "The same Idempotency-Key is safe to retry."
         : "With an Idempotency-Key it would be safe to retry.",
@@ -257,6 +271,8 @@ export class Passage {
       response: this.#response,
       error,
       traceId: this.#hop.context.traceId,
+      instance: this.#plan.path,
+      baseUrl: this.#parts.baseUrl,
       isLast: isLast || this.#isLast(),
       clock: this.#parts.clock,
       lingerMs: this.#parts.limits.lingerMs,

@@ -23,9 +23,14 @@ export async function runStart({ app, flags, only, output }: Call): Promise<Exit
     onKill: () => supervisor?.kill(),
     onRenew: () => void supervisor?.rollGateways(),
   });
-  const starting = startSystem({ app, flags, only, environment: process.env }, (made) => {
-    supervisor = made;
-  });
+  // G8: what is no terminal is perhaps a log, where secrets have no business.
+  const mayShowKey = process.stderr.isTTY === true;
+  const starting = startSystem(
+    { app, flags, only, environment: process.env, mayShowKey },
+    (made) => {
+      supervisor = made;
+    },
+  );
   const started = await Promise.race([starting, signals.stop]);
   if (started === undefined) {
     // Told to stop before everything was ready.

@@ -38,6 +38,7 @@ export function beginCalls(app: FastifyInstance, options: CallOptions): void {
         request.headers.expect === undefined ? undefined : () => reply.raw.writeContinue(),
     };
     request.call = call;
+    reply.raw.setHeader("x-content-type-options", "nosniff");
     if (isDraining()) reply.header("connection", "close");
     inFlight.enter();
     reply.raw.on("close", () => {

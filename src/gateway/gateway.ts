@@ -137,7 +137,7 @@ class FastifyGateway implements Gateway {
   async #routes(app: FastifyInstance): Promise<void> {
     const { queue, clock, auth, rateLimits, baseUrl } = this.#options;
     const limiter = rateLimits === undefined ? undefined : createRateLimiter(rateLimits);
-    const guard = createGuard({ auth, limiter, inFlight: this.#inFlight });
+    const guard = createGuard({ auth, limiter, inFlight: this.#inFlight, baseUrl });
     answerNotFound(app, guard);
     const tools = this.#tools(guard);
     await app.register(async (scope) => {
@@ -180,7 +180,7 @@ class FastifyGateway implements Gateway {
       log,
       spans,
       arrivals: this.#arrivals,
-      publisher: new Publisher(system, producer, clock),
+      publisher: new Publisher(system, producer, queue, clock),
       identities: new Identities({ newId: idMaker(clock), trustProxy, keyRequired }),
       standings: createStandings(system, workers),
     };

@@ -21,12 +21,16 @@ export interface Guard {
 }
 
 interface GuardOptions {
+  /** The public address, where one is set. */
+  readonly baseUrl?: string | undefined;
   readonly auth: Auth;
   readonly limiter: RateLimiter | undefined;
   readonly inFlight: InFlight;
 }
 
-export function createGuard({ auth, limiter, inFlight }: GuardOptions): Guard {
+export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions): Guard {
+  const refuseForeignHost = hostCheck(auth, baseUrl);
+
   async function takeQuota(key: string, reply: FastifyReply): Promise<undefined> {
     if (limiter === undefined) return;
     const { policy, state, refusal } = await limiter.take(key);
@@ -41,13 +45,16 @@ export function createGuard({ auth, limiter, inFlight }: GuardOptions): Guard {
     });
   }
 
-  const open: Check = ({ call }, reply) => {
+  const open: Check = (request, reply) => {
     refuseOverload();
+    refuseForeignHost(request);
+    const { call } = request;
     return limiter === undefined ? undefined : takeQuota(addressGroup(call.address), reply);
   };
 
   const known: Check = (request, reply) => {
     refuseOverload();
+    refuseForeignHost(request);
     if (limiter !== undefined) return knownAndCounted(request, reply);
     const client = authenticate(auth, request.headers.authorization);
     if (client instanceof Promise) return client.then((found) => remember(request, found));
@@ -81,6 +88,25 @@ export function createGuard({ auth, limiter, inFlight }: GuardOptions): Guard {
 
   return { open: toHook(open), known: toHook(known), requires };
 }
+
+/**
+ * Where nobody has to show who they are, a page of anybody's could read and publish once its name
+ * leads to this machine (DNS rebinding): then only this machine's own names are answered.
+ */
+function hostCheck(auth: Auth, baseUrl: string | undefined): (request: FastifyRequest) => void {
+  if (auth.mode !== "open") return () => {};
+  const publicHost = baseUrl === undefined ? undefined : new URL(baseUrl).host.toLowerCase();
+  return ({ headers }) => {
+    const host = headers.host?.toLowerCase();
+    if (host === undefined || host === publicHost || isOwnName(host)) return;
+    throw new MillraceError("MR_HOST_UNKNOWN", `This is not ${headers.host}.`, {
+      remedy: "Without authentication only localhost is answered; see MILLRACE_PUBLIC_URL.",
+    });
+  };
+}
+
+const isOwnName = (host: string): boolean =>
+  /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(host);
 
 function remember({ call }: FastifyRequest, client: Client): undefined {
   call.client = client;

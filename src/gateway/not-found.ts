@@ -35,9 +35,12 @@ function notFound(
   });
 }
 
-/** Routes with a parameter are those of single events; all others are looked up as they are. */
+/** Addresses with a parameter are looked up by their pattern, all others as they are. */
 function takes(app: FastifyInstance, method: "GET" | "POST", path: string): boolean {
-  const pattern = path.replace(/^\/events\/[^/]+/, "/events/:id");
+  const pattern = path
+    .replace(/^\/events\/[^/]+/, "/events/:id")
+    .replace(/^\/problems\/[^/]+$/, "/problems/:slug")
+    .replace(/^\/schemas\/[^/]+$/, "/schemas/:type");
   const route = method === "POST" ? pattern.replace(/:id$/, ":type") : pattern;
   return app.hasRoute({ method, url: route });
 }

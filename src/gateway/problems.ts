@@ -11,6 +11,7 @@ import { problemMediaType, problemOf } from "../lib/problem.ts";
 const frameworkErrors: ReadonlyMap<string, readonly [ErrorCodeName, string]> = new Map([
   ["FST_ERR_BAD_URL", ["MR_REQUEST_INVALID", "The address cannot be decoded."]],
   ["FST_ERR_MAX_PARAM_LENGTH", ["MR_URI_TOO_LONG", "A part of the address is too long."]],
+  ["FST_STATIC_FORBIDDEN_PATH", ["MR_NOT_FOUND", "There is nothing at this address."]],
   ["FST_ERR_CTP_INVALID_MEDIA_TYPE", ["MR_MEDIA_TYPE", "The Content-Type is malformed."]],
 ]);
 
@@ -31,7 +32,8 @@ export function sendProblem(
   // Absent where Fastify refused the address before any hook ran.
   const call = request.call as FastifyRequest["call"] | null;
   const traceId = call?.trace.traceId;
-  if (error.status === 500) {
+  const hasLeft = request.raw.aborted || request.raw.socket.destroyed;
+  if (error.status === 500 && !hasLeft) {
     log.error({ err: asError(thrown), traceId, url: pathOf(request) }, "A request failed.");
   }
   const problem = problemOf(error, {
@@ -41,13 +43,22 @@ export function sendProblem(
   });
   reply.code(problem.status);
   reply.header("content-type", problemMediaType).header("cache-control", "no-store");
-  if (problem.status === 429 || problem.status === 503) {
+  const isTemporary = problem.status === 429 || problem.status === 503;
+  if (isTemporary || error.retryAfterSeconds !== undefined) {
     reply.header("retry-after", String(error.retryAfterSeconds ?? 1));
   }
-  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
+  const challenge = challengeOf(problem.status, request);
+  if (challenge !== undefined) reply.header("www-authenticate", challenge);
   discardRest(request.raw, reply, clock);
   // As bytes: to text Fastify adds a charset, which this media type does not have.
   reply.send(Buffer.from(JSON.stringify(problem)));
+}
+
+/** RFC 6750, section 3.1: what is wrong is told only to those who showed something. */
+function challengeOf(status: number, { headers }: FastifyRequest): string | undefined {
+  if (status === 403) return 'Bearer error="insufficient_scope"';
+  if (status !== 401) return undefined;
+  return headers.authorization === undefined ? "Bearer" : 'Bearer error="invalid_token"';
 }
 
 /** Fastify's errors and the application's, as ours; what is unknown stays inside. */

@@ -8,8 +8,8 @@ import type { SystemDefinition } from "../system/system.ts";
 import { type Client, mayDo } from "./auth/client.ts";
 import type { Call } from "./call.ts";
 import { forbidden } from "./guard.ts";
-import type { Publication, Publishes } from "./options.ts";
-import { refuseReuse } from "./receipts.ts";
+import type { FindsEvents, Publication, Publishes } from "./options.ts";
+import { keyReused, refuseReuse } from "./receipts.ts";
 
 /** From checked requests to receipts: what all ways of publishing share. */
 export class Publisher {
@@ -17,12 +17,14 @@ export class Publisher {
   readonly source: string;
   readonly #accepted: ReadonlyMap<string, AnyEvent>;
   readonly #producer: Publishes;
+  readonly #queue: FindsEvents;
   readonly #clock: Clock;
   /** Many requests of one millisecond share the text of their time. */
   #nowMs = -1;
   #nowText = "";
 
-  constructor(system: SystemDefinition, producer: Publishes, clock: Clock) {
+  constructor(system: SystemDefinition, producer: Publishes, queue: FindsEvents, clock: Clock) {
+    this.#queue = queue;
     this.source = `/${system.name}/gateway`;
     this.#accepted = new Map(system.accepts.map((event) => [event.type, event]));
     this.#producer = producer;
@@ -73,12 +75,29 @@ export class Publisher {
    * @throws as the producer does, MR_IDEMPOTENCY_REUSED
    */
   async appendAll(publications: readonly Publication[], call: Call): Promise<readonly Receipt[]> {
+    await this.#refuseKnown(publications);
     const receipts = await this.#producer.publish(publications, call.trace);
     receipts.forEach((receipt, index) => {
       const publication = publications[index];
       if (publication !== undefined) refuseReuse(publication, receipt);
     });
     return receipts;
+  }
+
+  /**
+   * Looks before anything is appended, since of several events none may be stored where one is not
+   * what its key was used for.
+   */
+  async #refuseKnown(publications: readonly Publication[]): Promise<void> {
+    const seen = new Map<string, string>();
+    for (const { event, fingerprint } of publications) {
+      if (fingerprint === undefined) continue;
+      const name = JSON.stringify([event.source, event.id]);
+      const [known] = await this.#queue.find(event.id, event.source);
+      const first = seen.get(name) ?? known?.fingerprint;
+      if (first !== undefined && first !== fingerprint) throw keyReused();
+      seen.set(name, fingerprint);
+    }
   }
 
   /** The same for a single event. */

@@ -19,9 +19,7 @@ export function refuseReuse(publication: Publication, receipt: Receipt): void {
   const { fingerprint } = publication;
   if (!receipt.duplicate || fingerprint === undefined || receipt.fingerprint === fingerprint)
     return;
-  throw new MillraceError("MR_IDEMPOTENCY_REUSED", "The key was used for other content before.", {
-    remedy: "Use a new key for new content; a repeat must be the same, byte for byte.",
-  });
+  throw keyReused();
 }
 
 /** The receipts of many events: counted all, kept up to a limit. */
@@ -47,3 +45,8 @@ export class ReceiptList {
     return `{"accepted":${this.accepted},"duplicates":${this.#duplicates},${receipts}"positions":${positions}}`;
   }
 }
+
+export const keyReused = (): MillraceError =>
+  new MillraceError("MR_IDEMPOTENCY_REUSED", "The key was used for other content before.", {
+    remedy: "Use a new key for new content; a repeat must be the same, byte for byte.",
+  });

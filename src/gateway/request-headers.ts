@@ -1,4 +1,4 @@
-import { parseDictionary, parseItem } from "structured-headers";
+import { parseItem } from "structured-headers";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { Place } from "../worker/link.ts";
@@ -15,23 +15,32 @@ const noPreferences: Preferences = { waitSeconds: undefined, minimal: false };
 /** @throws MR_PREFER_INVALID */
 export function parsePrefer(header: string | string[] | undefined): Preferences {
   if (header === undefined) return noPreferences;
-  // Names of preferences are case-insensitive; those of structured fields are in lower case.
-  const text = (typeof header === "string" ? header : header.join(", ")).toLowerCase();
-  let members: ReturnType<typeof parseDictionary>;
-  try {
-    members = parseDictionary(text);
-  } catch (cause) {
-    throw new MillraceError("MR_PREFER_INVALID", "The Prefer header cannot be read.", { cause });
-  }
-  const wait = members.get("wait")?.[0];
-  if (wait !== undefined && (!Number.isInteger(wait) || Number(wait) < 0)) {
+  const members = membersOf(typeof header === "string" ? header : header.join(", "));
+  const wait = members.get("wait");
+  if (wait !== undefined && !/^\d{1,9}$/.test(wait)) {
     throw new MillraceError("MR_PREFER_INVALID", "`wait` takes whole seconds, such as wait=5.");
   }
   return {
     waitSeconds:
       wait === undefined ? undefined : Math.min(Number(wait), limits.preferWaitSecondsMax),
-    minimal: String(members.get("return")?.[0] ?? "") === "minimal",
+    minimal: members.get("return") === "minimal",
   };
+}
+
+/**
+ * Preferences by name. Of equal ones the first counts (RFC 7240, section 2); what is not understood
+ * is passed over, as are empty members of the list.
+ */
+function membersOf(text: string): Map<string, string> {
+  const members = new Map<string, string>();
+  // Members end at commas, their parameters begin at semicolons; neither counts within quotes.
+  for (const member of text.match(/(?:"(?:\\.|[^"\\])*"?|[^,"])+/g) ?? []) {
+    const [preference = ""] = member.match(/(?:"(?:\\.|[^"\\])*"?|[^;"])+/) ?? [];
+    const [name = "", value = ""] = preference.split(/=(.*)/s).map((part) => part.trim());
+    if (name === "" || members.has(name.toLowerCase())) continue;
+    members.set(name.toLowerCase(), value.replace(/^"(.*)"$/s, "$1").toLowerCase());
+  }
+  return members;
 }
 
 /**

@@ -22,6 +22,7 @@ const code = (
 export const errorCodes = {
   // What a client sent.
   MR_REQUEST_INVALID: code("request-invalid", 400, "The request is malformed", 2),
+  MR_HOST_UNKNOWN: code("host-unknown", 421, "The request is for another host"),
   MR_HEADER_INVALID: code("header-invalid", 400, "A header is malformed", 2),
   MR_HTTP_REFUSED: code("http-refused", 400, "The request's HTTP is not acceptable"),
   MR_HTTP_VERSION: code("http-version", 505, "The HTTP version is not supported"),
@@ -38,6 +39,7 @@ export const errorCodes = {
   MR_JSON_DUPLICATE_NAME: code("json-duplicate-name", 400, "A name stands twice in an object", 2),
   MR_JSON_NAME: code("json-name", 400, "A name in the JSON is not allowed", 2),
   MR_JSON_NUMBER: code("json-number", 400, "A number in the JSON cannot be kept exactly", 2),
+  MR_JSON_STRING: code("json-string", 400, "A text in the JSON cannot be stored", 2),
   MR_JSON_TOO_DEEP: code("json-too-deep", 400, "The JSON is nested too deep", 2),
   MR_MEDIA_TYPE: code("media-type", 415, "The content type is not supported", 2),
   MR_CLOUDEVENT_INVALID: code("cloudevent-invalid", 400, "The CloudEvent is malformed", 2),

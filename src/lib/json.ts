@@ -81,15 +81,35 @@ function endOfNumber(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length && "0123456789.eE+-".includes(text.charAt(end))) end++;
   const digits = text.slice(start, end);
+  // Fifteen digits without an exponent always come back as they were.
+  if (end - start > 15 || /[eE]/.test(digits)) refuseInexact(digits);
+  return end - 1;
+}
+
+/** Read as a double and written again, a number must be the same one. */
+function refuseInexact(digits: string): void {
   const number = Number(digits);
   const isInteger = !/[.eE]/.test(digits);
-  if (!Number.isFinite(number) || (isInteger && !Number.isSafeInteger(number))) {
+  const isSame = isInteger
+    ? Number.isSafeInteger(number)
+    : Number.isFinite(number) && decimal(String(number)) === decimal(digits);
+  if (!isSame) {
     throw new MillraceError(
       "MR_JSON_NUMBER",
       `The number ${digits.slice(0, 40)} cannot be kept exactly; send it as a string.`,
     );
   }
-  return end - 1;
+}
+
+/** A number's digits without leading and trailing zeros, and its power of ten: `12e-1` for 1.20. */
+function decimal(text: string): string {
+  const [mantissa = "", exponent = "0"] = text.toLowerCase().split("e");
+  const [whole = "", fraction = ""] = mantissa.split(".");
+  const digits = `${whole}${fraction}`.replace(/^0+/, "");
+  const significant = digits.replace(/0+$/, "");
+  if (significant === "") return "0";
+  const power = Number(exponent) - fraction.length + (digits.length - significant.length);
+  return `${significant}e${power}`;
 }
 
 function countMembers(value: JsonValue, depth: number): number {

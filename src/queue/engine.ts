@@ -129,6 +129,8 @@ export interface FoundEvent {
   readonly partition: number;
   readonly position: number;
   readonly acceptedAt: number;
+  /** As it was appended, where it was. */
+  readonly fingerprint?: string;
   readonly event?: EventRecord;
 }
 

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { assert, isMillraceError, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import { isStorable } from "../lib/text.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { AppendRequest, QueueEngine, Receipt } from "./engine.ts";
 import { partitionOf } from "./partition.ts";
@@ -91,6 +92,11 @@ function checkSizes({ id, source, type, key, data }: EventRecord): void {
 }
 
 function refuseLong(name: string, text: string, bytesMax: number): void {
+  if (!isStorable(text)) {
+    throw new MillraceError("MR_CLOUDEVENT_INVALID", `The ${name} of an event is no plain text.`, {
+      faults: [{ detail: "U+0000 or half of a surrogate pair", pointer: `#/${name}` }],
+    });
+  }
   if (text.length > 0 && fits(text, bytesMax)) return;
   throw new MillraceError(
     "MR_CLOUDEVENT_INVALID",

@@ -66,6 +66,7 @@ const schema = z.strictObject({
   retentionHours: whole(0, 87_600),
   retentionBytes: whole(0, Number.MAX_SAFE_INTEGER),
   balance: oneOf("least-busy", "round-robin"),
+  connectionsPerAddress: whole(1, limits.connectionsMax),
   publicUrl: z.union([z.literal(""), z.url({ protocol: /^https?$/ })], {
     error: "must be an http or https address",
   }),

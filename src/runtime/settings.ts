@@ -115,10 +115,15 @@ export const settings = {
     fallback: "least-busy",
     says: "How requests are spread over the gateways: least-busy or round-robin.",
   },
+  connectionsPerAddress: {
+    variable: "MILLRACE_CONNECTIONS_PER_ADDRESS",
+    fallback: String(limits.connectionsPerAddressMax),
+    says: "Connections from one address at most; a proxy in front is one address for everybody.",
+  },
   publicUrl: {
     variable: "MILLRACE_PUBLIC_URL",
     fallback: "",
-    says: "Under which address clients reach the API; addresses in answers are absolute with it.",
+    says: "Under which address clients reach the API. The types of problems are absolute with it, and its host is answered.",
   },
   idempotencyKey: {
     variable: "MILLRACE_IDEMPOTENCY_KEY",

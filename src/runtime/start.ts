@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** `--only`. */
   readonly only: string | undefined;
+  /** Whether a key that is made because there is none can be shown. */
+  readonly mayShowKey: boolean;
 }
 
 /** A system under supervision. */
@@ -76,7 +78,7 @@ export async function startSystem(
     await locks[Symbol.asyncDispose]();
   };
   try {
-    const firstKey = await makeFirstKey(config, data);
+    const firstKey = await makeFirstKey(config, data, options.mayShowKey, log);
     await supervisor.start();
     // Of several supervisors on one folder, the one with the gateways keeps the queue short.
     const gateway = plans.find((plan) => plan.kind === "gateway");
@@ -105,10 +107,19 @@ function refuseMemory(config: Config): void {
 }
 
 /** G7: where keys are asked for and none was ever made, nobody could get in. */
-async function makeFirstKey(config: Config, data: DataFolder): Promise<string | undefined> {
+async function makeFirstKey(
+  config: Config,
+  data: DataFolder,
+  mayShow: boolean,
+  log: Log,
+): Promise<string | undefined> {
   if (!config.auth.includes("keys")) return undefined;
   const store = await KeyStore.open({ file: data.keys, clock: systemClock });
   if (store.list().length > 0) return undefined;
+  if (!mayShow) {
+    log.warn({}, "There is no API key yet. Make one: millrace keys create NAME");
+    return undefined;
+  }
   const { key } = await store.create({ client: "admin", scopes: ["*"] });
   return key;
 }

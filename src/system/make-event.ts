@@ -1,5 +1,6 @@
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import { isStorable, isStorableWithin } from "../lib/text.ts";
 import type { AnyEvent } from "./event.ts";
 import type { EventAttributes, EventRecord } from "./event-record.ts";
 import { type Validation, validate } from "./schema.ts";
@@ -51,16 +52,28 @@ function toRecord(
       `The data of an event holds at most ${limits.dataBytesMax} bytes of JSON.`,
     );
   }
+  // Such text is always escaped in JSON, and next to never there.
+  if (/\\u(?:0000|d[89a-f])/i.test(text) && !isStorableWithin(JSON.parse(text))) {
+    throw new MillraceError(
+      "MR_JSON_STRING",
+      `The data of ${type} has a text with U+0000 or with half of a surrogate pair.`,
+      { remedy: "No database can store that as it is; leave it out, or encode it." },
+    );
+  }
   return { ...parts, type, key, data: text };
 }
 
 function keyOf(definition: AnyEvent, data: unknown): string {
   const key: unknown = definition.key(data);
-  if (typeof key === "string" && key.length > 0 && Buffer.byteLength(key) <= limits.keyBytesMax) {
-    return key;
-  }
+  const isText = typeof key === "string" && isStorable(key);
+  if (isText && key.length > 0 && Buffer.byteLength(key) <= limits.keyBytesMax) return key;
   const found = typeof key === "string" ? `a string of ${key.length} characters` : String(key);
-  throw new MillraceError("MR_KEY_NOT_STRING", `The key of ${definition.type} is ${found}.`, {
-    remedy: `The \`key\` function must return a string of 1 to ${limits.keyBytesMax} bytes.`,
-  });
+  const flaw = typeof key === "string" && !isText ? ", one of which is none" : "";
+  throw new MillraceError(
+    "MR_KEY_NOT_STRING",
+    `The key of ${definition.type} is ${found}${flaw}.`,
+    {
+      remedy: `The \`key\` function must return a text of 1 to ${limits.keyBytesMax} bytes, without U+0000.`,
+    },
+  );
 }

@@ -111,7 +111,7 @@ async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledE
     source: event.source,
     type: event.type,
     key: event.key,
-    time: new Date(event.time),
+    time: dateOf(event.time),
     data: checked.value,
     attributes: event.attributes,
     partition,
@@ -119,6 +119,9 @@ async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledE
     attempt,
   };
 }
+
+/** RFC 3339 knows leap seconds, `Date` does not: theirs is the second before. */
+const dateOf = (time: string): Date => new Date(time.replace(/:60(?=[.Zz+-])/, ":59"));
 
 async function withinTime(
   job: Job,

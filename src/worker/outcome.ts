@@ -101,6 +101,7 @@ function timeOf(when: number | Date, nowMs: number): number {
 const finalCodes: ReadonlySet<ErrorCodeName> = new Set([
   "MR_DATA_INVALID",
   "MR_KEY_NOT_STRING",
+  "MR_JSON_STRING",
   "MR_EMIT_UNDECLARED",
   "MR_EMIT_TOO_DEEP",
 ]);

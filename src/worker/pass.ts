@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
@@ -153,6 +154,7 @@ export class Pass {
     this.#mayBeParked = anyParked;
     for (const head of due) {
       if (stop.aborted) return;
+      await setImmediate();
       await ownership.renew();
       await this.#drainLine(head);
     }
@@ -182,6 +184,7 @@ export class Pass {
       const owned = ownership.owned.get(queued.partition);
       if (owned === undefined || stop.aborted) return;
       if (queued.position <= owned.position) continue;
+      await setImmediate();
       await ownership.renew();
       const { job, ...others } = await begin(queued);
       const advances = [advanceOf(owned, queued.position)];

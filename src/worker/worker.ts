@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { WorkerCache } from "../cache/cache.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -163,6 +164,9 @@ class WorkerInstance implements Worker {
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
+        // With a backlog nothing in a turn waits for the outside: queries, heartbeats and timers
+        // get theirs here.
+        await setImmediate();
         await this.#turn();
         if (this.#failures > 0) this.#parts.log.info({}, "the worker goes on");
         this.#failures = 0;

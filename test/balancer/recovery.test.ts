@@ -87,9 +87,9 @@ test("where the result is unknown it says so, and what is safe", async () => {
   await using bad = await startGateway("bad", hangUp);
   await using front = await startBalancer([bad]);
   const { status, body } = await send(front.port, post("/events/a", { "idempotency-key": "k" }));
-  expect(status).toBe(502);
+  expect(status).toBe(503);
   expect(JSON.parse(body)).toMatchObject({
-    code: "MR_GATEWAY_FAILED",
+    code: "MR_RESULT_UNKNOWN",
     detail: expect.stringMatching(/result is unknown.*same Idempotency-Key is safe to retry/),
   });
 });
@@ -101,7 +101,7 @@ test("a request that breaks every gateway it meets does not meet all of them", a
   );
   for (const gateway of gateways) stack.use(gateway);
   await using front = await startBalancer(gateways);
-  expect((await send(front.port, post("/events/a"))).status).toBe(502);
+  expect((await send(front.port, post("/events/a"))).status).toBe(503);
   const met = gateways.filter(({ seen }) => seen.length > 0);
   expect(met).toHaveLength(limits.attemptsSentMax);
 });
@@ -227,7 +227,7 @@ test("a gateway that does not answer in time costs 504, and its connection", asy
   const closed = new Promise((resolve) =>
     silent.server.on("connection", (socket) => socket.on("close", resolve)),
   );
-  const { status, body } = await send(front.port, post("/events/a"));
+  const { status, body } = await send(front.port);
   expect(status).toBe(504);
   expect(JSON.parse(body)).toMatchObject({ code: "MR_GATEWAY_TIMEOUT" });
   await closed;
@@ -327,7 +327,7 @@ test("a stream whose gateway breaks is not sent twice", async () => {
     body: "a".repeat(5_000),
   };
   const answers = [await send(front.port, stream), await send(front.port, stream)];
-  expect(answers.map(({ status }) => status).sort()).toEqual([200, 502]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 503]);
   expect(good.seen).toHaveLength(1);
 });
 
@@ -355,4 +355,67 @@ test("bodies beyond what may be kept together are streamed on", async () => {
   const sent = { ...post("/events/a"), body: "a".repeat(1_000) };
   expect((await send(front.port, sent)).status).toBe(200);
   expect(body).toBe(sent.body);
+});
+
+test("who waits for a gateway that has fallen silent gets the answer of another", async () => {
+  const held: (() => void)[] = [];
+  await using silent = await startGateway("silent", (_request, response) => {
+    held.push(() => response.end("late"));
+    silent.server.removeAllListeners("request");
+  });
+  await using good = await startGateway("good", ok);
+  await using front = await startBalancer([silent, good], {
+    policy: "round-robin",
+    limits: { probeTimeoutMs: 50 },
+  });
+  const answers = await Promise.all([send(front.port), send(front.port), send(front.port)]);
+  expect(answers.map(({ body }) => body)).toEqual(["ok", "ok", "ok"]);
+  expect(silent.seen).not.toHaveLength(0);
+});
+
+test("requests that are on their way while it stops are answered, each as the last", async () => {
+  await using gateway = await startGateway("one", ok);
+  const front = await startBalancer([gateway], { limits: { lingerMs: 10_000 } });
+  const raw = openRaw(front.port);
+  raw.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await until(() => raw.text().endsWith("ok"));
+  const stopped = front.balancer.stop();
+  raw.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await raw.closed;
+  expect(raw.text().match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+  expect(raw.text()).toMatch(/connection: close/i);
+  await stopped;
+});
+
+test.each([
+  ["a bad chunk", "Transfer-Encoding: chunked\r\n\r\nzz\r\n"],
+  ["a chunk that ends elsewhere", "Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n"],
+])("%s is told as a problem, and nothing of it goes on", async (_name, rest) => {
+  await using gateway = await startGateway("one", ok);
+  await using front = await startBalancer([gateway]);
+  const raw = openRaw(front.port);
+  raw.socket.write(`POST /events/a HTTP/1.1\r\nHost: localhost\r\n${rest}`);
+  await raw.closed;
+  expect(raw.text()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"MR_HTTP_REFUSED"/is);
+  expect(gateway.seen).toHaveLength(0);
+});
+
+test("a request that came whole is answered, whatever follows it", async () => {
+  await using gateway = await startGateway("one", (_request, response) => {
+    setImmediate(() => response.end("ok"));
+  });
+  await using front = await startBalancer([gateway]);
+  const raw = openRaw(front.port);
+  raw.socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n\0garbage\r\n\r\n");
+  await raw.closed;
+  expect(raw.text()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*connection: close.*ok$/is);
+});
+
+test("CONNECT is refused in words", async () => {
+  await using gateway = await startGateway("one", ok);
+  await using front = await startBalancer([gateway]);
+  const raw = openRaw(front.port);
+  raw.socket.write("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n");
+  await raw.closed;
+  expect(raw.text()).toMatch(/^HTTP\/1\.1 405 .*"MR_METHOD_NOT_ALLOWED"/is);
 });

@@ -227,3 +227,31 @@ it.each(["%C0%A0", "%ED%A0%80", "%FF", "%", "%2", "%zz", "%E2%82"])(
     expect(() => decodeHeaderValue("subject", value)).toThrow(/percent-encoded UTF-8/);
   },
 );
+
+it.each([
+  ["NUL in its id", { id: "n\u0000a" }, "#/id"],
+  ["a line break in its id", { id: "a\r\nb" }, "#/id"],
+  ["half a character in its id", { id: "u1\ud800" }, "#/id"],
+  ["a control character in its subject", { subject: "a\u0007" }, "#/subject"],
+  ["half a character in an extension", { colour: "\udc00" }, "#/colour"],
+])("refuses an event with %s", async (_what, flaw, pointer) => {
+  const { fetch, stored } = await start();
+  const answer = await fetch("/events", post({ ...attributes, ...flaw }, structured));
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({
+    code: "MR_CLOUDEVENT_INVALID",
+    errors: [expect.objectContaining({ pointer })],
+  });
+  expect(await stored()).toEqual([]);
+});
+
+it("stores a batch as a whole or not at all where its key was used for something else", async () => {
+  const { fetch, stored } = await start();
+  const send = (...events: object[]) =>
+    fetch("/events", post(events, batched, { "idempotency-key": "batch" }));
+  const event = (id: string, data: string) => ({ ...attributes, id, data });
+  expect((await send(event("a", "first"))).status).toBe(202);
+  expect((await send(event("a", "other"), event("b", "sneaked"))).status).toBe(422);
+  expect((await send(event("c", "one"), event("c", "two"))).status).toBe(422);
+  expect((await stored()).map(({ event: { id } }) => id)).toEqual(["a"]);
+});

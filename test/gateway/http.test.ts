@@ -33,9 +33,12 @@ it("does nothing with what was pipelined behind a refused request", async () => 
   const { port, stored } = await startGateway();
   const body = JSON.stringify(ada);
   const good =
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n` +
     `Content-Length: ${body.length}\r\n\r\n${body}`;
-  const answer = await sendRaw(port, `GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n${good}`);
+  const answer = await sendRaw(
+    port,
+    `GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n${good}`,
+  );
   expect(answer).toContain("MR_HEADER_INVALID");
   expect(answer.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
   expect(await stored()).toEqual([]);
@@ -43,17 +46,20 @@ it("does nothing with what was pipelined behind a refused request", async () => 
 
 it("tells what Node's parser refuses in the same form", async () => {
   const { port } = await startGateway();
-  const answer = await sendRaw(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n");
+  const answer = await sendRaw(
+    port,
+    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+  );
   expect(answer).toMatch(/^HTTP\/1.1 400 /);
   expect(answer).toContain('"code":"MR_HTTP_REFUSED"');
-  const big = `GET / HTTP/1.1\r\nHost: a\r\nx: ${"x".repeat(limits.headerBytesMax)}\r\n\r\n`;
+  const big = `GET / HTTP/1.1\r\nHost: localhost\r\nx: ${"x".repeat(limits.headerBytesMax)}\r\n\r\n`;
   expect(await sendRaw(port, big)).toContain('"code":"MR_HEADERS_TOO_LARGE"');
 });
 
 it("gives up on a body that does not come", async () => {
   const clock = handClock();
   const { port, stored } = await startGateway({ clock });
-  const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
   const answer = sendRaw(port, `${head}Content-Length: 100\r\n\r\n{`);
   // The hand goes on turning: first the body's time is up, then that of throwing the rest away.
   await turnUntil(clock, answer);
@@ -73,7 +79,9 @@ it("gives up on a body that comes drop by drop", async () => {
   // Whoever still sends when the connection ends is reset.
   const closed = new Promise((resolve) => socket.on("error", () => {}).on("close", resolve));
   const type = "Content-Type: application/x-ndjson";
-  socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\n${type}\r\nContent-Length: 100000\r\n\r\n`);
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${type}\r\nContent-Length: 100000\r\n\r\n`,
+  );
   await turnUntil(clock, closed, () => socket.writable && socket.write("\n"));
   expect(answer).toContain('"code":"MR_BODY_TIMEOUT"');
 });

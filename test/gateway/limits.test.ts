@@ -41,7 +41,7 @@ it("tells the quota with every answer, and refuses past it before the body", asy
   expect(retryAfter).toBeLessThanOrEqual(60);
   expect(await stored()).toHaveLength(2);
   // The body never comes; the answer does.
-  const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
   const early = await sendRaw(port, `${head}Expect: 100-continue\r\nContent-Length: 9\r\n\r\n`);
   expect(early).toMatch(/^HTTP\/1.1 429 /);
 });

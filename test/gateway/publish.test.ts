@@ -223,7 +223,7 @@ it("refuses an unknown type before it reads the body", async () => {
   // The body never comes; the answer does.
   const answer = await sendRaw(
     port,
-    "POST /events/nobody.knows HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" +
+    "POST /events/nobody.knows HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
       "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",
   );
   expect(answer).toContain("404 Not Found");
@@ -236,7 +236,7 @@ it("asks for the body of who waits for a word, once everything else is right", a
   const body = JSON.stringify(ada);
   const answer = await sendRaw(
     port,
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nConnection: close\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n` +
       `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
   expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 202 Accepted/);
@@ -261,7 +261,7 @@ it.each(mediaTypes)("reads the media type %j strictly and once", async (header, 
   const { port, stored } = await startGateway();
   const answer = await sendRaw(
     port,
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: ${header}\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: ${header}\r\n` +
       'Content-Length: 12\r\n\r\n{"author":1}',
   );
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));

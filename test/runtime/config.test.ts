@@ -33,6 +33,7 @@ const samples: Readonly<Record<SettingName, readonly [right: string, wrong: stri
   retentionHours: ["24", "-1"],
   retentionBytes: ["1000000", "1GB"],
   balance: ["round-robin", "random"],
+  connectionsPerAddress: ["5000", "0"],
   publicUrl: ["https://api.example", "ftp://api.example"],
   idempotencyKey: ["required", "sometimes"],
   drainMs: ["500", "1e3"],

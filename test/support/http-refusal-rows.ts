@@ -12,7 +12,7 @@ export interface RefusalRow {
   readonly code: ErrorCodeName | undefined;
 }
 
-const host = "Host: a.test";
+const host = "Host: a.localhost";
 
 /** A request from its lines; the body follows after the empty line. */
 const raw = (line: string, headers: readonly string[], body = ""): string =>
@@ -33,8 +33,8 @@ const rows: Record<string, readonly [ErrorCodeName | undefined, string]> = {
   "N2: a Host with user info": ["MR_HTTP_REFUSED", withHost("user@a")],
   "N2: a Host with a path": ["MR_HTTP_REFUSED", withHost("a/b")],
   "N3: a whole URL of another host": ["MR_HTTP_REFUSED", target("http://b.test/livez")],
-  "N3: a whole URL with user info": ["MR_HTTP_REFUSED", target("http://u@a.test/livez")],
-  "N3: an ftp URL": ["MR_HTTP_REFUSED", target("ftp://a.test/livez")],
+  "N3: a whole URL with user info": ["MR_HTTP_REFUSED", target("http://u@a.localhost/livez")],
+  "N3: an ftp URL": ["MR_HTTP_REFUSED", target("ftp://a.localhost/livez")],
   "N4: HTTP/1.0 with chunks": [
     "MR_HTTP_REFUSED",
     raw("POST /events/a HTTP/1.0", [host, "Transfer-Encoding: chunked"], oneChunk),
@@ -110,7 +110,7 @@ const rows: Record<string, readonly [ErrorCodeName | undefined, string]> = {
   "N13: %0a": ["MR_HTTP_REFUSED", target("/a%0a")],
   "N13: %zz": ["MR_HTTP_REFUSED", target("/a%zz")],
   "N13: a percent sign at the end": ["MR_HTTP_REFUSED", target("/a%4")],
-  "N13: two slashes in front": ["MR_HTTP_REFUSED", target("//a.test/livez")],
+  "N13: two slashes in front": ["MR_HTTP_REFUSED", target("//a.localhost/livez")],
   "N13: a segment upwards": ["MR_HTTP_REFUSED", target("/a/../livez")],
   "N13: an encoded segment upwards": ["MR_HTTP_REFUSED", target("/a/%2e./livez")],
   "N13: an asterisk": ["MR_HTTP_REFUSED", target("*")],
@@ -151,7 +151,7 @@ const rows: Record<string, readonly [ErrorCodeName | undefined, string]> = {
   "an address that is too long": ["MR_URI_TOO_LONG", target(`/${"a".repeat(limits.urlBytesMax)}`)],
   "a whole URL of the same host": [
     undefined,
-    raw("GET http://a.test/livez HTTP/1.1", [host, "Connection: close"]),
+    raw("GET http://a.localhost/livez HTTP/1.1", [host, "Connection: close"]),
   ],
   "a list header that stands there twice": [
     undefined,

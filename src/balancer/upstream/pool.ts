@@ -68,6 +68,11 @@ export class Pool implements ConnectionOwner {
   /** Closes everything at once. */
   destroy(): void {
     this.close();
-    for (const connection of this.#all) connection.destroy();
+    this.breakOff();
+  }
+
+  /** Ends what is under way on all connections. */
+  breakOff(): void {
+    for (const connection of [...this.#all]) connection.destroy();
   }
 }

@@ -134,10 +134,13 @@ class MemoryQueue implements QueueEngine {
   async find(id: string, source?: string): Promise<FoundEvent[]> {
     this.#assertOpen();
     const found: FoundEvent[] = [];
-    for (const { event, partition, position, acceptedAt } of this.#data.ids.values()) {
+    for (const { event, partition, position, acceptedAt, fingerprint } of this.#data.ids.values()) {
       if (event.id !== id || (source !== undefined && event.source !== source)) continue;
       const kept = position > (this.#data.trimmed[partition] ?? 0);
-      const place = { id, source: event.source, partition, position, acceptedAt };
+      const place = {
+        ...{ id, source: event.source, partition, position, acceptedAt },
+        ...(fingerprint === undefined ? {} : { fingerprint }),
+      };
       found.push(kept ? { ...place, event } : place);
     }
     return found;

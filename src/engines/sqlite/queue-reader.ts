@@ -18,6 +18,7 @@ interface IdRow {
   readonly partition: number;
   readonly position: number;
   readonly acceptedAt: number;
+  readonly fingerprint: string | null;
 }
 
 /**
@@ -71,7 +72,8 @@ export class QueueReader {
     const { findId, findIdOfSource, event } = this.#statements;
     return this.snapshot(() => {
       const rows = source === undefined ? findId.all(id) : findIdOfSource.all(id, source);
-      return (rows as unknown as IdRow[]).map((row) => {
+      return (rows as unknown as IdRow[]).map(({ fingerprint, ...place }) => {
+        const row = fingerprint === null ? place : { ...place, fingerprint };
         const stored = event.get(row.position) as unknown as EventRow | undefined;
         if (stored === undefined) return { ...row };
         const queued = eventOf(stored);
@@ -112,7 +114,8 @@ export class QueueReader {
 }
 
 function prepareReaderStatements(db: DatabaseSync) {
-  const ids = `select id, source, partition, position, accepted_at as "acceptedAt" from ids`;
+  const ids = `select id, source, partition, position, accepted_at as "acceptedAt",
+    fingerprint from ids`;
   const statements = {
     begin: db.prepare("begin"),
     commit: db.prepare("commit"),

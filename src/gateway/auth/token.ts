@@ -1,10 +1,9 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import {
   createRemoteJWKSet,
   customFetch,
   errors,
-  importJWK,
-  importSPKI,
   type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
@@ -59,19 +58,15 @@ export async function createTokenVerifier(options: TokenOptions): Promise<TokenV
         const { payload } = await jwtVerify(token, key, { ...checks, currentDate });
         return clientOf(payload);
       } catch (error) {
-        throw toRefusal(error);
+        throw toRefusal(error, "file" in options.keys);
       }
     },
   };
 }
 
-async function keySource({ keys, algorithms }: TokenOptions): Promise<JWTVerifyGetKey> {
+async function keySource({ keys }: TokenOptions): Promise<JWTVerifyGetKey> {
   if ("file" in keys) {
-    const text = await readFile(keys.file, "utf8");
-    const algorithm = algorithms[0] ?? "RS256";
-    const key = text.trimStart().startsWith("{")
-      ? await importJWK(JSON.parse(text), algorithm)
-      : await importSPKI(text, algorithm);
+    const key = await readKey(keys.file);
     return async () => key;
   }
   return createRemoteJWKSet(new URL(keys.jwksUrl), {
@@ -82,6 +77,20 @@ async function keySource({ keys, algorithms }: TokenOptions): Promise<JWTVerifyG
   });
 }
 
+/** The kind of key is the file's own; which algorithms go with it, `algorithms` narrows. */
+async function readKey(file: string): Promise<KeyObject> {
+  try {
+    const text = await readFile(file, "utf8");
+    if (!text.trimStart().startsWith("{")) return createPublicKey(text);
+    return createPublicKey({ key: JSON.parse(text), format: "jwk" });
+  } catch (cause) {
+    throw new MillraceError("MR_CONFIG_INVALID", `No public key can be read from ${file}.`, {
+      cause,
+      remedy: "MILLRACE_JWT_KEYS names a file with one public key (PEM or JWK), or a JWKS address.",
+    });
+  }
+}
+
 /** Scopes as RFC 8693 writes them, or as a list, which some issuers prefer. */
 function clientOf({ iss, sub, scope, scp }: JWTPayload): Client {
   const listed = Array.isArray(scp) ? scp : [];
@@ -90,8 +99,10 @@ function clientOf({ iss, sub, scope, scp }: JWTPayload): Client {
   return { id: `${iss} ${sub}`, scopes: new Set(scopes) };
 }
 
-function toRefusal(error: unknown): MillraceError {
+function toRefusal(error: unknown, isKeyAtHand: boolean): MillraceError {
   if (error instanceof MillraceError) return error;
+  // Nothing else can be wrong: the token asks for an algorithm that the key is not for.
+  if (isKeyAtHand) return refused("The token is not valid.", error);
   // A key that the issuer does not have is the token's fault; all else about the key set is not.
   const isTokensFault =
     error instanceof errors.JOSEError &&

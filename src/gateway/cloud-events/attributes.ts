@@ -1,5 +1,6 @@
 import { type Fault, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
+import { hasControlCharacter, isStorable } from "../../lib/text.ts";
 import type { EventAttributes } from "../../system/event-record.ts";
 import type { EventParts } from "../../system/make-event.ts";
 import { parseTraceparent } from "../../tracing/tracing.ts";
@@ -35,6 +36,7 @@ export function readAttributes(map: AttributeMap, now: string): Attributes {
     if (value === undefined) return undefined;
     if (typeof value !== "string" || value === "") report(name, "must be a string, not empty");
     else if (Buffer.byteLength(value) > bytesMax) report(name, `has more than ${bytesMax} bytes`);
+    else if (!isPlain(value)) report(name, noPlainText);
     else return value;
     return undefined;
   };
@@ -83,6 +85,7 @@ function readExtensions(map: AttributeMap, report: Report): EventAttributes["ext
     if (known.has(name)) continue;
     if (!/^[a-z0-9]+$/.test(name) || name === "data")
       report(name, "has a name other than a-z, 0-9");
+    else if (typeof value === "string" && !isPlain(value)) report(name, noPlainText);
     else if (typeof value === "string" || typeof value === "boolean" || isInt32(value)) {
       extensions[name] = value;
       count++;
@@ -91,6 +94,10 @@ function readExtensions(map: AttributeMap, report: Report): EventAttributes["ext
   if (count > limits.extensionsMax) report("extensions", `are more than ${limits.extensionsMax}`);
   return count === 0 ? undefined : extensions;
 }
+
+/** CloudEvents 1.0.2, section 3.1: strings have no control characters and no half characters. */
+const isPlain = (text: string): boolean => isStorable(text) && !hasControlCharacter(text);
+const noPlainText = "has a control character or half of a surrogate pair";
 
 const isInt32 = (value: unknown): value is number =>
   typeof value === "number" && (value | 0) === value;

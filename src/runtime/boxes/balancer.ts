@@ -15,7 +15,11 @@ export const startBalancer: StartBox<BalancerPlan> = async (plan, context) => {
     tracing,
     clock,
     log,
-    limits: { drainMs: config.drainMs },
+    limits: {
+      drainMs: config.drainMs,
+      connectionsPerAddressMax: config.connectionsPerAddress,
+    },
+    ...(config.publicUrl === "" ? {} : { baseUrl: config.publicUrl.replace(/\/+$/, "") }),
   });
   await balancer.start();
   const { address } = balancer;
