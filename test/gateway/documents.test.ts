@@ -136,6 +136,9 @@ it("serves a page for every problem type", async () => {
 it("serves its documentation without anything from elsewhere", async () => {
   const { fetch } = await startGateway();
   const page = await fetch("/docs/");
+  const policy = page.headers.get("content-security-policy") ?? "";
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy).not.toMatch(/https:|upgrade-insecure-requests|swagger\.io/);
   expect(page.status).toBe(200);
   expect(page.headers.get("content-security-policy")).toContain("default-src 'self'");
   expect(await page.text()).not.toMatch(/(?:src|href)="https?:/);

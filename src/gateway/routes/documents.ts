@@ -66,13 +66,19 @@ async function docsPage(app: FastifyInstance, tools: RouteTools, document: objec
     // The plugin's types know the documents of 3.0 only; it passes ours through as it is.
     const specification = { document: document as StaticDocumentSpec["document"] };
     await scope.register(swagger, { mode: "static", specification });
-    const transformStaticCSP = ownContentOnly;
-    await scope.register(swaggerUi, { routePrefix: "/docs", staticCSP: true, transformStaticCSP });
+    await scope.register(swaggerUi, {
+      routePrefix: "/docs",
+      staticCSP: true,
+      transformStaticCSP: ownContentOnly,
+      // Without the bar on top, which is for looking at other documents.
+      uiConfig: { layout: "BaseLayout" },
+      theme: { title: `${tools.system.name}: the HTTP interface` },
+    });
   });
 }
 
 /**
- * The plugin's policy, with the hashes of its page, but nothing from elsewhere, no framing, and no
+ * The plugin's policy with the hashes of its page, but nothing from elsewhere, no framing, and no
  * upgrade to TLS, which this server does not speak.
  */
 const ownContentOnly = (policy: string): string =>
@@ -82,4 +88,6 @@ const ownContentOnly = (policy: string): string =>
     .filter((directive) => directive !== "" && directive !== "upgrade-insecure-requests")
     .map((directive) => directive.replace(/ (?:https:|validator\.swagger\.io)(?= |$)/g, ""))
     .map((directive) => directive.replace(/^frame-ancestors .*/, "frame-ancestors 'none'"))
+    // Swagger UI writes styles into its elements; they carry nothing of anybody's.
+    .map((directive) => directive.replace(/^style-src .*/, "style-src 'self' 'unsafe-inline'"))
     .join("; ");
