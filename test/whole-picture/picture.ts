@@ -97,6 +97,22 @@ export class Picture implements AsyncDisposable {
     });
   }
 
+  /**
+   * Kills the supervisor with `kill -9` and starts the system again, as a service manager does. Its
+   * processes notice and end by themselves; until then the new one may find the port taken.
+   */
+  async killSupervisor(): Promise<void> {
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
+    await vi.waitFor(async () => {
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+        this.#process = this.#spawn();
+      }
+      await this.#untilReady();
+    }, waitOptions);
+  }
+
   /** Kills a box with `kill -9`, and waits until its successor is ready. */
   async kill(name: string): Promise<void> {
     const box = (await this.boxes()).find((candidate) => candidate.name === name);
