@@ -44,6 +44,11 @@ export interface WorkerParts {
   readonly onProgress?: () => void;
   /** Called once with what the instance cannot get over: the process should end. */
   readonly onFatal: (error: Error) => void;
+  /**
+   * How long handled ids are remembered: longer than the queue keeps events and knows ids, so that
+   * nothing it can deliver again is new. The limit where not given.
+   */
+  readonly inboxMs?: number;
   /** How much may wait in the worker's database; the limits where not given. */
   readonly lineBounds?: LineBounds;
 }
@@ -259,8 +264,8 @@ class WorkerInstance implements Worker {
   }
 
   async #prune(): Promise<void> {
-    const { clock, database } = this.#parts;
-    const inboxBefore = clock.now() - limits.inboxMs;
+    const { clock, database, inboxMs = limits.inboxMs } = this.#parts;
+    const inboxBefore = clock.now() - inboxMs;
     await database.transaction(async (tx) => {
       await this.#store.prune(tx, inboxBefore, limits.touchesKeptMax);
     });

@@ -1,6 +1,6 @@
 /**
- * Decides whether a run kept the promises: from what was attempted, what was accepted, and what came
- * of it at one worker. Plain data in, findings out; the faults are somebody else's business.
+ * Decides whether a run kept the promises: from what was attempted, what was accepted, and what
+ * came of it at one worker. Plain data in, findings out; the faults are somebody else's business.
  */
 
 /** What the publisher of one key did, in its order. */

@@ -107,6 +107,7 @@ export class Bench implements AsyncDisposable {
       readonly queries?: Queries<Tables>;
       readonly queue?: Queue;
       readonly lineBounds?: LineBounds;
+      readonly inboxMs?: number;
     } = {},
   ): Promise<Instance> {
     const { system, definition } = this.application(handlers, options.queries);
@@ -132,6 +133,7 @@ export class Bench implements AsyncDisposable {
       log: silentLog,
       onFatal: (error) => fatal.push(error),
       ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
+      ...(options.inboxMs === undefined ? {} : { inboxMs: options.inboxMs }),
     });
     await worker.start();
     const instance = { worker, database, fatal };

@@ -185,3 +185,24 @@ it("begins, where it is new, with the oldest event that the queue still holds", 
   expect(await instance.worker.standing(last, 20_000)).toEqual({ state: "done" });
   expect((await bench.effects(instance)).map(({ n }) => n)).toEqual([2, 3]);
 });
+
+it("forgets handled ids only once nothing can bring them back", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.start([store]);
+  const receipt = await bench.publish("a", 1);
+  await first.worker.standing(receipt, 20_000);
+  await first.worker.stop();
+  const ids = async (instance: typeof first) =>
+    (await instance.database.read("select id from millrace_inbox")).length;
+  await first.database.transaction((tx) =>
+    tx.run("update millrace_inbox set handled_at = handled_at - $1", [9 * 86_400_000]),
+  );
+  // An instance prunes when it begins.
+  const patient = await bench.start([store], { inboxMs: 10 * 86_400_000 });
+  await patient.worker.standing(await bench.publish("b", 2), 20_000);
+  expect(await ids(patient)).toBe(2);
+  await patient.worker.stop();
+  const usual = await bench.start([store]);
+  await usual.worker.standing(await bench.publish("c", 3), 20_000);
+  expect(await ids(usual)).toBe(2);
+});

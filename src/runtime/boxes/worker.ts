@@ -13,7 +13,7 @@ import { tracingOf } from "./box-tracing.ts";
 
 /** Starts one instance of a worker service, and its door for the gateways. */
 export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
-  const { clock, log, engines } = context;
+  const { clock, config, log, engines } = context;
   const system = await context.application();
   const definition = system.workers.find(({ name }) => name === plan.worker);
   assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
@@ -42,6 +42,7 @@ export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
     clock,
     random: systemRandom,
     log,
+    inboxMs: Math.max(limits.inboxMs, config.retentionHours * 3_600_000 + limits.idWindowMs),
     onProgress: () => context.progressed(),
     onFatal: context.fail,
   });
