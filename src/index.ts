@@ -17,6 +17,7 @@ export {
 export type { EventAttributes, EventRecord, HandledEvent } from "./system/event-record.ts";
 export {
   type Emit,
+  type EmitOptions,
   type Handler,
   type HandlerCache,
   type HandlerContext,

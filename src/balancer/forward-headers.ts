@@ -26,6 +26,7 @@ const forwarded = new Set([
   "if-unmodified-since",
   "last-event-id",
   "millrace-after",
+  "millrace-at",
   "origin",
   "pragma",
   "prefer",

@@ -30,14 +30,15 @@ export function planOf(
   const isPublish = method === "POST" && (isWebhook || /^\/events(\/[^/]+)?$/.test(path));
   const isNdjson =
     isPublish && /^application\/x-ndjson\s*(;|$)/i.test(headers["content-type"] ?? "");
-  const isRead = method === "GET" || method === "HEAD" || method === "OPTIONS";
+  // Cancelling is as safe to repeat as reading.
+  const isRepeatable = /^(GET|HEAD|OPTIONS|DELETE)$/.test(method ?? "");
   return {
     path,
     isPublish,
     isWebhook,
     isNdjson,
     hasKey: headers["idempotency-key"] !== undefined,
-    isSafeToRepeat: isPublish || isRead,
+    isSafeToRepeat: isPublish || isRepeatable,
     bodyBytesMax: isNdjson ? limits.ndjsonBytesMax : limits.bodyBytesMax,
   };
 }

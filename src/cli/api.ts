@@ -30,7 +30,11 @@ export class Api {
    */
   async request(
     path: string,
-    options: { method?: "POST"; headers?: Record<string, string>; body?: Uint8Array } = {},
+    options: {
+      method?: "POST" | "DELETE";
+      headers?: Record<string, string>;
+      body?: Uint8Array;
+    } = {},
   ): Promise<Answer> {
     const key = process.env.MILLRACE_KEY;
     const authorization: Record<string, string> =

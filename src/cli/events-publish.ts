@@ -1,16 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
+import { systemClock } from "../lib/clock.ts";
 import { isMillraceError, MillraceError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import { Api } from "./api.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
+import { timeAhead } from "./queue-view.ts";
 
 interface Call {
   readonly type: string;
   readonly data: string;
   readonly url?: string;
   readonly idempotencyKey?: string;
+  readonly at?: string;
   readonly wait?: string;
   readonly output: Output;
 }
@@ -24,10 +27,11 @@ interface PublishedReceipt {
 }
 
 export async function runPublish(call: Call): Promise<ExitCode> {
-  const { type, url, output, wait, idempotencyKey } = call;
+  const { type, url, output, at, wait, idempotencyKey } = call;
   const api = new Api(url);
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (idempotencyKey !== undefined) headers["idempotency-key"] = idempotencyKey;
+  if (at !== undefined) headers["millrace-at"] = timeAhead(at, systemClock.now());
   if (wait !== undefined) headers.prefer = `wait=${secondsOf(wait)}`;
   const body = await readData(call.data);
   const path = `/events/${encodeURIComponent(type)}`;

@@ -44,6 +44,7 @@ export async function runShow({ id, url, source, output }: Call): Promise<ExitCo
     output.line(`  ${name.padEnd(width)}   ${sentenceOf(standing)}`);
   }
   if (names.length === 0) output.line("  No worker handles it.");
+  if (state === "scheduled") output.progress(`Not wanted any more: millrace events cancel ${id}`);
   output.progress(`Its way: millrace trace ${event.id}`);
   return 0;
 }
@@ -52,6 +53,10 @@ function sentenceOf(standing: KnownStanding): string {
   switch (standing.state) {
     case "waiting":
       return "waiting for its turn";
+    case "scheduled":
+      return `scheduled for ${standing.at}`;
+    case "cancelled":
+      return "cancelled";
     case "done":
       return "done";
     case "retrying": {

@@ -1,6 +1,7 @@
 import { access } from "node:fs/promises";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
+import { isRfc3339 } from "../lib/rfc3339.ts";
 import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
 import { existingDataFolder } from "../runtime/data-folder.ts";
@@ -64,6 +65,21 @@ export function parseSince(text: string, nowMs: number): number {
   if (Number.isFinite(timeMs)) return timeMs;
   throw new MillraceError("MR_USAGE", `--since is ${JSON.stringify(text)}.`, {
     remedy: "It takes 90s, 10m, 2h, 7d, or a time such as 2026-01-31T12:00:00Z.",
+  });
+}
+
+/**
+ * Reads `--at`: `90s`, `10m`, `2h`, `7d` from now, or a time of RFC 3339, which it returns.
+ *
+ * @throws MR_USAGE
+ */
+export function timeAhead(text: string, nowMs: number): string {
+  const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  const aheadMs = Number(count) * (units[unit] ?? Number.NaN);
+  if (Number.isSafeInteger(nowMs + aheadMs)) return new Date(nowMs + aheadMs).toISOString();
+  if (isRfc3339(text)) return text;
+  throw new MillraceError("MR_USAGE", `--at is ${JSON.stringify(text)}.`, {
+    remedy: "It takes 90s, 10m, 2h, 7d, or a time such as 2027-01-31T12:00:00Z.",
   });
 }
 

@@ -21,7 +21,17 @@ export interface Receipts {
 
 /** Where an event stands at one worker. */
 export interface Standing {
-  readonly state: "waiting" | "done" | "retrying" | "behind" | "dead" | "unknown";
+  readonly state:
+    | "waiting"
+    | "scheduled"
+    | "cancelled"
+    | "done"
+    | "retrying"
+    | "behind"
+    | "dead"
+    | "unknown";
+  /** When a scheduled event will be delivered, RFC 3339. */
+  readonly at?: string;
   readonly attempts?: number;
   /** RFC 3339. */
   readonly nextAttemptAt?: string;
@@ -40,7 +50,7 @@ export interface EventStatus {
   readonly acceptedAt: string;
   readonly partition: number;
   readonly position: number;
-  readonly state: "pending" | "done" | "dead";
+  readonly state: "pending" | "scheduled" | "done" | "dead" | "cancelled";
   readonly workers: Readonly<Record<string, Standing>>;
 }
 
@@ -51,6 +61,8 @@ export interface PublishOptions {
   readonly source?: string;
   /** A repeat with the same key returns the first receipt. One is made where none is given. */
   readonly idempotencyKey?: string;
+  /** The event is delivered at this time, not before; until then it can be cancelled. */
+  readonly at?: Date;
   /** Waits so long for all workers to apply the event before the receipt comes. */
   readonly waitSeconds?: number;
   readonly signal?: AbortSignal;

@@ -51,7 +51,7 @@ export class HttpClient {
     path: string,
     contentType: string,
     body: string,
-    { idempotencyKey = crypto.randomUUID(), headers, signal }: PostOptions,
+    { idempotencyKey = crypto.randomUUID(), headers, at, signal }: PostOptions,
   ): Promise<Answer> {
     return this.#transport.request<Answer>(path, {
       method: "POST",
@@ -59,10 +59,15 @@ export class HttpClient {
         ...headers,
         "content-type": contentType,
         "idempotency-key": quote(idempotencyKey),
+        ...(at === undefined ? {} : { "millrace-at": at.toISOString() }),
       },
       body,
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  async cancel(id: string, { source }: { source?: string } = {}): Promise<void> {
+    await this.#transport.request(pathOf(id, source), { method: "DELETE" });
   }
 
   event(id: string, { source }: { source?: string } = {}): Promise<EventStatus> {
@@ -96,6 +101,9 @@ export class HttpClient {
       });
       if (status.state === "done") return status;
       if (status.state === "dead") throw new ClientError("CLIENT_EVENT_DEAD", deadDetail(status));
+      if (status.state === "cancelled") {
+        throw new ClientError("CLIENT_EVENT_CANCELLED", "The event was cancelled.");
+      }
       if (now() >= deadline) {
         throw new ClientError("CLIENT_TIMEOUT", `The event is not applied after ${timeoutMs} ms.`);
       }

@@ -50,8 +50,14 @@ export interface Client<S extends AnySystem> {
   publishMany<Type extends Accepted<S>["type"]>(
     type: Type,
     data: Iterable<DataInput<EventNamed<S, Type>>>,
-    options?: Pick<PublishOptions, "idempotencyKey" | "signal">,
+    options?: Pick<PublishOptions, "at" | "idempotencyKey" | "signal">,
   ): Promise<Receipts>;
+
+  /**
+   * Cancels an event whose time of delivery is still to come. Rejects with a ClientError,
+   * `MR_EVENT_BEGUN`, where it is too late.
+   */
+  cancel(id: string, options?: { readonly source?: string }): Promise<void>;
 
   /** Where an event stands at each worker that handles it. */
   event(id: string, options?: { readonly source?: string }): Promise<EventStatus>;
@@ -66,7 +72,8 @@ export interface Client<S extends AnySystem> {
 
   /**
    * Resolves once every worker that handles the event has applied it. Rejects with a ClientError:
-   * `CLIENT_EVENT_DEAD` where a worker gave up on it, `CLIENT_TIMEOUT` after `timeoutMs` (30 s).
+   * `CLIENT_EVENT_DEAD` where a worker gave up on it, `CLIENT_EVENT_CANCELLED` where it was
+   * cancelled, `CLIENT_TIMEOUT` after `timeoutMs` (30 s).
    */
   waitFor(event: string | { readonly id: string }, options?: WaitOptions): Promise<EventStatus>;
 }

@@ -39,5 +39,11 @@ export function stampedIds(stamped: string): EventIds {
 }
 
 /** What tells a repeat from another use of the same key. */
-export const fingerprintOf = (type: string, content: Uint8Array | string): string =>
-  hash("sha256", Buffer.concat([Buffer.from(`${type}\n`), Buffer.from(content)]), "hex");
+export const fingerprintOf = (
+  type: string,
+  content: Uint8Array | string,
+  at: string | undefined,
+): string => {
+  const head = at === undefined ? `${type}\n` : `${type} ${at}\n`;
+  return hash("sha256", Buffer.concat([Buffer.from(head), Buffer.from(content)]), "hex");
+};

@@ -16,7 +16,7 @@ function notFound(
   reply: FastifyReply,
 ): MillraceError {
   const path = pathOf(request);
-  const methods = (["GET", "POST"] as const).filter((method) => takes(app, method, path));
+  const methods = (["GET", "POST", "DELETE"] as const).filter((method) => takes(app, method, path));
   if (methods.length > 0) {
     const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
     reply.header("allow", allow.join(", "));
@@ -36,7 +36,7 @@ function notFound(
 }
 
 /** Addresses with a parameter are looked up by their pattern, all others as they are. */
-function takes(app: FastifyInstance, method: "GET" | "POST", path: string): boolean {
+function takes(app: FastifyInstance, method: "GET" | "POST" | "DELETE", path: string): boolean {
   const pattern = path
     .replace(/^\/events\/[^/]+/, "/events/:id")
     .replace(/^\/problems\/[^/]+$/, "/problems/:slug")

@@ -1,6 +1,9 @@
 import { parseItem } from "structured-headers";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import { dateOfRfc3339, isRfc3339 } from "../lib/rfc3339.ts";
+import { deliveryTime } from "../system/delivery-time.ts";
+import type { EventAttributes } from "../system/event-record.ts";
 import type { Place } from "../worker/link.ts";
 
 /** What of `Prefer` (RFC 7240) means something here. */
@@ -91,6 +94,24 @@ export function parseAfter(header: string | string[] | undefined, partitions: nu
     }
     return { partition, position };
   });
+}
+
+/**
+ * `Millrace-At: 2027-01-31T12:00:00Z`: not before this time are the request's events delivered.
+ *
+ * @throws MR_AT_INVALID
+ */
+export function parseAt(
+  header: string | string[] | undefined,
+  nowMs: number,
+): EventAttributes["at"] {
+  return header === undefined ? undefined : deliveryTimeOf(String(header), nowMs);
+}
+
+/** @throws MR_AT_INVALID */
+export function deliveryTimeOf(text: string, nowMs: number): string {
+  const isTime = isRfc3339(text);
+  return deliveryTime(isTime ? dateOfRfc3339(text) : new Date(Number.NaN), nowMs);
 }
 
 function wholeNumber(text: string): number | undefined {

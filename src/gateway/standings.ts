@@ -1,6 +1,6 @@
-import { asError, isMillraceError } from "../lib/errors.ts";
+import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
 import type { SystemDefinition } from "../system/system.ts";
-import type { Place, Standing, WorkerLink } from "../worker/link.ts";
+import type { Place, ScheduledId, Standing, WorkerLink } from "../worker/link.ts";
 
 /** Where an event stands at a worker, or that the worker cannot be asked now. */
 export type KnownStanding = Standing | { readonly state: "unknown"; readonly error: string };
@@ -14,6 +14,19 @@ export interface Standings {
     waitMs: number,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, KnownStanding>>;
+
+  /**
+   * Cancels a scheduled event at every worker that handles its type, or at all where that is not
+   * known. Worker → whether it is cancelled there.
+   *
+   * @throws as WorkerLink.cancel
+   */
+  cancel(
+    type: string | undefined,
+    scheduled: ScheduledId,
+    place: Place | undefined,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, boolean>>;
 }
 
 export function createStandings(
@@ -34,6 +47,15 @@ export function createStandings(
       );
       return new Map(standings.map((standing, index) => [names[index] ?? "", standing]));
     },
+    async cancel(type, scheduled, place, signal) {
+      const names = type === undefined ? links.keys() : (handling.get(type) ?? []);
+      const cancelling = [...names].map(async (name): Promise<[string, boolean]> => {
+        const link = links.get(name);
+        if (link !== undefined) return [name, await link.cancel(scheduled, place, signal)];
+        throw new MillraceError("MR_WORKER_UNAVAILABLE", `${name} cannot be reached.`);
+      });
+      return new Map(await Promise.all(cancelling));
+    },
   };
 }
 
@@ -52,11 +74,19 @@ async function standingAt(
   }
 }
 
-/** `dead` as soon as one worker gave up, `done` once all have applied the event, else `pending`. */
-export function overall(
-  standings: ReadonlyMap<string, KnownStanding>,
-): "done" | "dead" | "pending" {
-  const states = [...standings.values()].map(({ state }) => state);
-  if (states.includes("dead")) return "dead";
-  return states.every((state) => state === "done") ? "done" : "pending";
+export type OverallState = "done" | "dead" | "cancelled" | "scheduled" | "pending";
+
+/**
+ * `dead` as soon as one worker gave up; `done` once all have applied the event; `cancelled` or
+ * `scheduled` where that is all that keeps it from being done; else `pending`.
+ */
+export function overall(standings: ReadonlyMap<string, KnownStanding>): OverallState {
+  const states = new Set([...standings.values()].map(({ state }) => state));
+  if (states.has("dead")) return "dead";
+  states.delete("done");
+  if (states.size === 0) return "done";
+  states.delete("cancelled");
+  if (states.size === 0) return "cancelled";
+  states.delete("scheduled");
+  return states.size === 0 ? "scheduled" : "pending";
 }

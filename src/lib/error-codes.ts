@@ -45,6 +45,8 @@ export const errorCodes = {
   MR_CLOUDEVENT_INVALID: code("cloudevent-invalid", 400, "The CloudEvent is malformed", 2),
   MR_EVENT_UNKNOWN: code("event-unknown", 404, "The event type is not known", 2),
   MR_EVENT_NOT_FOUND: code("event-not-found", 404, "There is no such event", 1),
+  MR_EVENT_BEGUN: code("event-begun", 409, "It is too late to cancel the event", 1),
+  MR_AT_INVALID: code("at-invalid", 400, "The time of delivery is malformed or too far away", 2),
   MR_EVENT_AMBIGUOUS: code("event-ambiguous", 409, "Several sources used this id", 2),
   MR_DATA_INVALID: code("data-invalid", 422, "The data does not fit the event's schema", 2),
   MR_KEY_NOT_STRING: code("key-not-string", 422, "The event has no key", 2),

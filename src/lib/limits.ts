@@ -162,6 +162,8 @@ export const limits = {
   /** What a handler may ask for: more would be a line that nobody ever sees move. */
   attemptsPerEventMax: 100,
   delayMaxMs: 30 * 24 * 3_600_000,
+  /** How far ahead an event may be scheduled: a year, and a day more for leap years. */
+  deliveryDelayMaxMs: 366 * 24 * 3_600_000,
   /** An error is kept for people: so much of its message, its stack and its causes. */
   failureMessageLengthMax: 4_096,
   failureStackLengthMax: 16_384,

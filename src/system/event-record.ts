@@ -23,6 +23,8 @@ export interface EventAttributes {
   readonly tracestate?: string;
   readonly subject?: string;
   readonly dataschema?: string;
+  /** Not before this time, RFC 3339, is it delivered to its handlers. */
+  readonly at?: string;
   /** The id of the event whose handler emitted this one. */
   readonly cause?: string;
   /** How many events stand between this one and the request that began it; absent means 0. */

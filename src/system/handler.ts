@@ -21,13 +21,20 @@ export interface HandlerCache {
 }
 
 /**
- * Emits a follow-up event. It is stored in the handler's transaction and put on the queue after the
- * commit, with an id derived from its cause, so that a repeated run emits the same event.
+ * Emits a follow-up event and returns its id. It is stored in the handler's transaction and put on
+ * the queue after the commit, with an id derived from its cause, so that a repeated run emits the
+ * same event.
  */
 export type Emit<Emitted extends AnyEvent> = <E extends Emitted>(
   event: E,
   data: DataInput<E>,
-) => void;
+  options?: EmitOptions,
+) => string;
+
+export interface EmitOptions {
+  /** Not before this time is it delivered; until then it can be cancelled by its id. */
+  readonly at?: Date;
+}
 
 /** What a handler gets besides the event. */
 export interface HandlerContext<Tables, Emitted extends AnyEvent, Prepared> {
@@ -41,10 +48,11 @@ export interface HandlerContext<Tables, Emitted extends AnyEvent, Prepared> {
   readonly signal: AbortSignal;
 }
 
+/** A promise that it returns is awaited; what it resolves to means nothing. */
 export type Handler<Tables, E extends AnyEvent, Emitted extends AnyEvent, Prepared> = (
   event: HandledEvent<TypeOf<E>, DataOf<E>>,
   context: HandlerContext<Tables, Emitted, Prepared>,
-) => Promise<void> | void;
+) => unknown;
 
 /** Slow or outside work, before the transaction: concurrent across keys, at least once. */
 export type Prepare<Tables, E extends AnyEvent, Prepared> = (

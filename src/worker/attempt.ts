@@ -4,6 +4,7 @@ import type { Transaction } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import { dateOfRfc3339 } from "../lib/rfc3339.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
 import type { EventRecord, HandledEvent } from "../system/event-record.ts";
 import type { HandlerCache, HandlerDefinition } from "../system/handler.ts";
@@ -23,6 +24,8 @@ export interface Job {
   /** It is the head of a line, or behind it. */
   readonly isParked: boolean;
   readonly trace: EventTrace | undefined;
+  /** When it is to be delivered, milliseconds since 1970, where that is still to come. */
+  readonly dueAt: number | undefined;
   /** What `prepare` made of the event, or what it threw. */
   prepared?: Prepared;
 }
@@ -57,7 +60,7 @@ export async function attempt(job: Job, scope: AttemptScope): Promise<readonly E
   if (prepared !== undefined && "thrown" in prepared) throw prepared.thrown;
   job.trace?.restart();
   const event = await handledEvent(job);
-  const emitter = new Emitter(queued, handler, scope.source, job.trace?.traceparent);
+  const emitter = new Emitter(queued, handler, scope.source, job.trace?.traceparent, scope.clock);
   const work = (signal: AbortSignal) =>
     handler.handle(event, {
       db: scope.tx.db,
@@ -111,7 +114,7 @@ async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledE
     source: event.source,
     type: event.type,
     key: event.key,
-    time: dateOf(event.time),
+    time: dateOfRfc3339(event.time),
     data: checked.value,
     attributes: event.attributes,
     partition,
@@ -120,13 +123,10 @@ async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledE
   };
 }
 
-/** RFC 3339 knows leap seconds, `Date` does not: theirs is the second before. */
-const dateOf = (time: string): Date => new Date(time.replace(/:60(?=[.Zz+-])/, ":59"));
-
 async function withinTime(
   job: Job,
   { clock, stop }: Pick<AttemptScope, "clock" | "stop">,
-  work: (signal: AbortSignal) => Promise<void> | void,
+  work: (signal: AbortSignal) => unknown,
 ): Promise<void> {
   const ms = job.handler.timeoutMs ?? limits.handlerTimeoutMs;
   const over = new AbortController();

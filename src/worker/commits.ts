@@ -11,10 +11,12 @@ import type { Outcome } from "./outcome.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Progress } from "./progress.ts";
 import type { Advance, OutboxRow, WorkerStore } from "./store.ts";
+import type { Timers } from "./timers.ts";
 
 export interface CommitParts {
   readonly database: DatabaseEngine;
   readonly store: WorkerStore;
+  readonly timers: Timers;
   readonly cache: WorkerCache;
   readonly ownership: Ownership;
   readonly outbox: Outbox;
@@ -93,7 +95,7 @@ export class Commits {
     { advances, noted = [] }: Task,
     work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
   ): Promise<Ledger> {
-    const { cache, clock, database, store, outbox } = this.#parts;
+    const { cache, clock, database, store, timers, outbox } = this.#parts;
     const view = cache.transactionView();
     let blocked: readonly string[] = [];
     try {
@@ -102,6 +104,7 @@ export class Commits {
         await store.unpark(tx, ledger.unparked);
         await store.park(tx, ledger.parked);
         await store.bury(tx, ledger.dead);
+        await timers.schedule(tx, ledger.scheduled);
         await store.over(
           tx,
           noted.map(({ queued }) => queued),

@@ -61,6 +61,7 @@ export async function dryRun(queued: QueuedEvent, parts: DryRunParts): Promise<D
     history: [],
     isParked: false,
     trace: undefined,
+    dueAt: undefined,
   };
   await prepare(job, database.reader, { clock, stop });
   try {

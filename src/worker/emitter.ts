@@ -1,7 +1,9 @@
+import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { derivedId } from "../lib/ids.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
+import { deliveryTime } from "../system/delivery-time.ts";
 import type { AnyEvent } from "../system/event.ts";
 import type { EventAttributes, EventRecord } from "../system/event-record.ts";
 import type { Emit, HandlerDefinition } from "../system/handler.ts";
@@ -16,6 +18,7 @@ export class Emitter {
   readonly #handler: HandlerDefinition;
   readonly #source: string;
   readonly #traceparent: string | undefined;
+  readonly #clock: Clock;
   readonly #made: (EventRecord | Promise<EventRecord>)[] = [];
 
   constructor(
@@ -23,11 +26,13 @@ export class Emitter {
     handler: HandlerDefinition,
     source: string,
     traceparent: string | undefined,
+    clock: Clock,
   ) {
     this.#cause = cause;
     this.#handler = handler;
     this.#source = source;
     this.#traceparent = traceparent;
+    this.#clock = clock;
   }
 
   /** The events, once their schemas have agreed. */
@@ -35,19 +40,24 @@ export class Emitter {
     return this.#made.length === 0 ? [] : await Promise.all(this.#made);
   }
 
-  readonly emit: Emit<AnyEvent> = (event, data) => {
+  readonly emit: Emit<AnyEvent> = (event, data, { at } = {}) => {
     this.#check(event);
     const { event: cause, acceptedAt } = this.#cause;
     const index = this.#made.length;
+    const id = derivedId(acceptedAt, this.#source, cause.source, cause.id, String(index));
     const made = makeEvent(event, data, {
-      id: derivedId(acceptedAt, this.#source, cause.source, cause.id, String(index)),
+      id,
       source: this.#source,
       time: new Date(acceptedAt).toISOString(),
-      attributes: this.#attributes(),
+      attributes: {
+        ...this.#attributes(),
+        ...(at === undefined ? {} : { at: deliveryTime(at, this.#clock.now()) }),
+      },
     });
     // A schema that refuses later is heard in `events`; nobody listens before.
     if (made instanceof Promise) made.catch(() => {});
     this.#made.push(made);
+    return id;
   };
 
   #attributes(): EventAttributes {

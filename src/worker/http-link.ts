@@ -6,6 +6,13 @@ import { limits } from "../lib/limits.ts";
 import { formatPlace, type Progress, type Standing, type WorkerLink } from "./link.ts";
 import type { WireError } from "./server.ts";
 
+/** All of them are safe to repeat. */
+interface WireRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers?: Record<string, string>;
+}
+
 export interface HttpWorkerLink extends WorkerLink {
   close(): Promise<void>;
 }
@@ -18,13 +25,13 @@ export function createHttpWorkerLink(name: string, instances: readonly Address[]
   const pools = instances.map(poolOf);
   let turn = 0;
 
-  const get = async (path: string, headers: Record<string, string>, signal?: AbortSignal) => {
+  const send = async (request: WireRequest, signal?: AbortSignal) => {
     let failure: unknown;
     for (let tried = 0; tried < pools.length; tried++) {
       const pool = pools[turn++ % pools.length];
       if (pool === undefined) break;
       try {
-        return await ask(pool, path, headers, signal);
+        return await ask(pool, request, signal);
       } catch (thrown) {
         if (thrown instanceof MillraceError && thrown.code !== "MR_DRAINING") throw thrown;
         if (signal?.aborted) throw thrown;
@@ -43,14 +50,20 @@ export function createHttpWorkerLink(name: string, instances: readonly Address[]
       const headers =
         after.length === 0 ? {} : { "millrace-after": after.map(formatPlace).join(",") };
       const path = `/queries/${encodeURIComponent(query)}${search === "" ? "" : `?${search}`}`;
-      return await get(path, headers, signal);
+      return await send({ method: "GET", path, headers }, signal);
     },
     async standing({ partition, position }, waitMs, signal): Promise<Standing> {
       const path = `/standing/${partition}/${position}?waitMs=${waitMs}`;
-      return JSON.parse(await get(path, {}, signal));
+      return JSON.parse(await send({ method: "GET", path }, signal));
+    },
+    async cancel({ id, source }, place, signal): Promise<boolean> {
+      const parameters = new URLSearchParams({ id });
+      if (source !== undefined) parameters.set("source", source);
+      if (place !== undefined) parameters.set("place", formatPlace(place));
+      return JSON.parse(await send({ method: "POST", path: `/cancel?${parameters}` }, signal));
     },
     async progress(signal): Promise<Progress> {
-      return JSON.parse(await get("/progress", {}, signal));
+      return JSON.parse(await send({ method: "GET", path: "/progress" }, signal));
     },
     async close() {
       await Promise.all(pools.map((pool) => pool.close()));
@@ -71,16 +84,9 @@ function poolOf(address: Address): Pool {
   return new Pool(`http://${address.host}:${address.port}`, options);
 }
 
-async function ask(
-  pool: Pool,
-  path: string,
-  headers: Record<string, string>,
-  signal?: AbortSignal,
-): Promise<string> {
+async function ask(pool: Pool, request: WireRequest, signal?: AbortSignal): Promise<string> {
   const { statusCode, body } = await pool.request({
-    method: "GET",
-    path,
-    headers,
+    ...request,
     ...(signal === undefined ? {} : { signal }),
   });
   const text = await body.text();

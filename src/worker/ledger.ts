@@ -13,6 +13,7 @@ import {
   type Outcome,
 } from "./outcome.ts";
 import type { DeadLetter, OutboxRow, ParkedEvent } from "./store.ts";
+import type { ScheduledEvent } from "./timers.ts";
 
 /**
  * What one transaction will have decided, collected while its handlers run and written in a few
@@ -24,6 +25,7 @@ export class Ledger {
   readonly dead: DeadLetter[] = [];
   readonly emitted: Omit<OutboxRow, "seq">[] = [];
   readonly done: Job[] = [];
+  readonly scheduled: ScheduledEvent[] = [];
   /** Events that were not parked before. */
   readonly #newcomers: QueuedEvent[] = [];
   readonly #clock: Clock;
@@ -39,7 +41,8 @@ export class Ledger {
 
   /** Nothing was decided about any event. */
   get isEmpty(): boolean {
-    return this.done.length === 0 && this.parked.length === 0 && this.dead.length === 0;
+    const decided = [this.done, this.parked, this.dead, this.scheduled];
+    return decided.every((events) => events.length === 0);
   }
 
   /** How many of the partition's events were parked that were not before. */
@@ -72,10 +75,15 @@ export class Ledger {
     return this.#lines.get(key) ?? 0;
   }
 
-  /** The earliest next attempt that this transaction has set, if any. */
-  get nextAttemptAt(): number | undefined {
-    const times = this.parked.flatMap(({ nextAt }) => (nextAt === undefined ? [] : [nextAt]));
-    return times.length === 0 ? undefined : Math.min(...times);
+  /** The earliest time that this transaction has set for an event; Infinity where it set none. */
+  get nextDueAt(): number {
+    const attempts = this.parked.map(({ nextAt }) => nextAt ?? Number.POSITIVE_INFINITY);
+    return Math.min(...attempts, ...this.scheduled.map(({ dueAt }) => dueAt));
+  }
+
+  /** An event whose time of delivery is still to come. */
+  schedule(queued: QueuedEvent, dueAt: number): void {
+    this.scheduled.push({ ...place(queued), dueAt });
   }
 
   /** An event whose key is parked goes to the end of its line. */

@@ -27,6 +27,15 @@ export interface WorkerLink {
    */
   standing(place: Place, waitMs: number, signal?: AbortSignal): Promise<Standing>;
 
+  /**
+   * Cancels an event that waits for its time of delivery. Where its place is known, the worker is
+   * first waited for until it has come there. Resolves true where it is cancelled, now or before;
+   * false where the worker has nothing of it that waits for its time.
+   *
+   * @throws MR_AFTER_TIMEOUT, MR_WORKER_UNAVAILABLE
+   */
+  cancel(scheduled: ScheduledId, place?: Place, signal?: AbortSignal): Promise<boolean>;
+
   /** How far the worker has come, over all its instances. */
   progress(signal?: AbortSignal): Promise<Progress>;
 }
@@ -37,12 +46,22 @@ export interface Place {
   readonly position: number;
 }
 
+/** Which scheduled event is meant. */
+export interface ScheduledId {
+  readonly id: string;
+  /** Where it is left out, the events of this id of all sources. */
+  readonly source?: string;
+}
+
 /** `7:1` */
 export const formatPlace = ({ partition, position }: Place): string => `${partition}:${position}`;
 
 /** Where an event stands at one worker. A closed set. */
 export type Standing =
   | { readonly state: "waiting" }
+  /** Its time of delivery is still to come; RFC 3339. */
+  | { readonly state: "scheduled"; readonly at: string }
+  | { readonly state: "cancelled" }
   | { readonly state: "done" }
   | {
       readonly state: "retrying";

@@ -102,6 +102,7 @@ const finalCodes: ReadonlySet<ErrorCodeName> = new Set([
   "MR_DATA_INVALID",
   "MR_KEY_NOT_STRING",
   "MR_JSON_STRING",
+  "MR_AT_INVALID",
   "MR_EMIT_UNDECLARED",
   "MR_EMIT_TOO_DEEP",
 ]);

@@ -7,6 +7,7 @@ import { assert } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { Random } from "../lib/random.ts";
 import type { Batch, QueuedEvent } from "../queue/engine.ts";
+import { dueAtOf } from "../system/delivery-time.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { HandlerDefinition } from "../system/handler.ts";
 import type { Tracing } from "../tracing/tracing.ts";
@@ -23,6 +24,7 @@ import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
 import type { Advance, ParkedEvent, WorkerStore } from "./store.ts";
 import type { Suspicion } from "./suspicion.ts";
+import type { Timers } from "./timers.ts";
 
 export interface PassParts {
   /** `/{system}/{worker}`: the source of what the handlers emit. */
@@ -31,6 +33,7 @@ export interface PassParts {
   readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly database: DatabaseEngine;
   readonly store: WorkerStore;
+  readonly timers: Timers;
   readonly cache: WorkerCache;
   readonly ownership: Ownership;
   readonly outbox: Outbox;
@@ -141,17 +144,9 @@ export class Pass {
 
   /** Tries the heads of lines whose time has come, each line in a transaction of its own. */
   async drainDue(): Promise<void> {
-    const { clock, database, ownership, store, stop, suspicion } = this.#parts;
+    const { clock, ownership, stop, suspicion } = this.#parts;
     if (this.#nextDueAt > clock.now() || ownership.owned.size === 0) return;
-    const moving = [...ownership.owned.values()].filter(({ isPaused }) => !isPaused);
-    const partitions = moving.map(({ partition }) => partition);
-    const now = clock.now();
-    const { due, nextAt, anyParked } = await database.transaction(async (tx) => ({
-      due: await store.due(tx, partitions, now, limits.passEventsMax),
-      ...(await store.parkedState(tx, partitions, now)),
-    }));
-    this.#nextDueAt = due.length > 0 ? 0 : (nextAt ?? Number.POSITIVE_INFINITY);
-    this.#mayBeParked = anyParked;
+    const due = await this.#dueHeads();
     for (const head of due) {
       if (stop.aborted) return;
       await setImmediate();
@@ -159,6 +154,25 @@ export class Pass {
       await this.#drainLine(head);
     }
     if (due.length === 0) suspicion.reached(ownership.owned.values());
+  }
+
+  /** The heads whose time has come; events that were scheduled for by now are among them. */
+  async #dueHeads(): Promise<readonly ParkedEvent[]> {
+    const { clock, database, lines, ownership, store, timers } = this.#parts;
+    const moving = [...ownership.owned.values()].filter(({ isPaused }) => !isPaused);
+    const partitions = moving.map(({ partition }) => partition);
+    const now = clock.now();
+    const found = await database.transaction(async (tx) => {
+      const fired = await timers.fire(tx, partitions, now, limits.passEventsMax);
+      const due = await store.due(tx, partitions, now, limits.passEventsMax);
+      const timer = await timers.nextDue(tx, partitions, now);
+      return { fired, due, timer, ...(await store.parkedState(tx, partitions, now)) };
+    });
+    if (found.fired > 0) lines.forget();
+    const { due, nextAt = Number.POSITIVE_INFINITY, timer = nextAt, anyParked } = found;
+    this.#nextDueAt = due.length > 0 ? 0 : Math.min(nextAt, timer);
+    this.#mayBeParked = anyParked;
+    return due;
   }
 
   /** Whether a partition that was stopped for want of room may go on. */
@@ -196,11 +210,12 @@ export class Pass {
 
   /** What is slow by intention: the leases are renewed meanwhile. */
   async #prepare(jobs: readonly Job[]): Promise<void> {
-    if (jobs.every(({ handler }) => handler.prepare === undefined)) return;
+    const due = jobs.filter(({ handler, dueAt }) => handler.prepare && dueAt === undefined);
+    if (due.length === 0) return;
     const { clock, database, ownership } = this.#parts;
     // Whoever has lost a partition hears of it at the commit.
     using _renewal = clock.every(limits.heartbeatMs, () => void ownership.renew().catch(() => {}));
-    await prepareAll(jobs, database.reader, this.#parts);
+    await prepareAll(due, database.reader, this.#parts);
   }
 
   async #handleTogether(task: Task): Promise<void> {
@@ -213,7 +228,7 @@ export class Pass {
   async #commit(...call: Parameters<Commits["run"]>): Promise<void> {
     const ledger = await this.#commits.run(...call);
     if (ledger.lineCount > 0) this.#mayBeParked = true;
-    this.#nextDueAt = Math.min(this.#nextDueAt, ledger.nextAttemptAt ?? this.#nextDueAt);
+    this.#nextDueAt = Math.min(this.#nextDueAt, ledger.nextDueAt);
   }
 
   async #drainLine(head: ParkedEvent): Promise<void> {
@@ -274,7 +289,8 @@ export class Pass {
     for (const queued of fresh) {
       const job = jobs.get(queued);
       if (job === undefined) continue;
-      if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
+      if (job.dueAt !== undefined) ledger.schedule(queued, job.dueAt);
+      else if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
       else await this.#run(tx, view, job, ledger, verdicts, isSingly);
     }
     return ledger;
@@ -355,6 +371,7 @@ export class Pass {
       history: line?.history ?? [],
       isParked: line !== undefined,
       trace: EventTrace.of(tracing, worker, queued, preciseNow(clock)),
+      dueAt: line === undefined ? dueAtOf(queued.event, clock.now()) : undefined,
     };
   }
 

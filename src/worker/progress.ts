@@ -1,7 +1,8 @@
 import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
-import type { Place } from "./link.ts";
+import { formatPlace, type Place } from "./link.ts";
 
 /**
  * How far this worker has come, and who waits for it to come further. For partitions of this
@@ -59,6 +60,16 @@ export class Progress {
       async () => (await this.position(place.partition)) >= place.position,
       waitMs,
       signal,
+    );
+  }
+
+  /** @throws MR_AFTER_TIMEOUT where the worker does not come to the place in time */
+  async awaitPlace(worker: string, place: Place, signal?: AbortSignal): Promise<void> {
+    if (await this.waitFor(place, limits.afterWaitMs, signal)) return;
+    throw new MillraceError(
+      "MR_AFTER_TIMEOUT",
+      `${worker} has not come to ${formatPlace(place)} in time.`,
+      { retryAfterSeconds: 1, remedy: "Try again a little later." },
     );
   }
 

@@ -1,11 +1,10 @@
 import type { WorkerCache } from "../cache/cache.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
-import { limits } from "../lib/limits.ts";
 import type { QueryDefinition } from "../system/query.ts";
 import { validate } from "../system/schema.ts";
 import type { AnyWorker } from "../system/worker.ts";
-import { formatPlace, type Place } from "./link.ts";
+import type { Place } from "./link.ts";
 import type { Progress } from "./progress.ts";
 
 export interface QueriesParts {
@@ -77,14 +76,7 @@ export class Queries {
 
   async #waitFor(after: readonly Place[], signal?: AbortSignal): Promise<void> {
     const { definition, progress } = this.#parts;
-    for (const place of after) {
-      if (await progress.waitFor(place, limits.afterWaitMs, signal)) continue;
-      throw new MillraceError(
-        "MR_AFTER_TIMEOUT",
-        `${definition.name} has not come to ${formatPlace(place)} in time.`,
-        { retryAfterSeconds: 1, remedy: "Try again, or ask without Millrace-After." },
-      );
-    }
+    for (const place of after) await progress.awaitPlace(definition.name, place, signal);
   }
 }
 

@@ -29,6 +29,7 @@ export interface WorkerServerParts {
  *
  *   GET /queries/{name}?…   with `millrace-after: 7:1, 3:22`
  *   GET /standing/{partition}/{position}?waitMs=
+ *   POST /cancel?id=…&source=…&place=7:1
  *   GET /progress, /livez, /readyz
  */
 export function createWorkerServer(parts: WorkerServerParts): Service {
@@ -101,6 +102,8 @@ async function route(
       const waitMs = Number(new URLSearchParams(search).get("waitMs") ?? 0);
       return JSON.stringify(await link.standing(place, waitMs, signal));
     }
+    case "cancel":
+      return JSON.stringify(await cancel(link, request.method, search, signal));
     case "progress":
       return JSON.stringify(await link.progress(signal));
     case "livez":
@@ -111,6 +114,20 @@ async function route(
     default:
       throw new MillraceError("MR_NOT_FOUND", `The worker has nothing at ${path}.`);
   }
+}
+
+async function cancel(
+  link: WorkerLink,
+  method: string | undefined,
+  search: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (method !== "POST") throw new MillraceError("MR_METHOD_NOT_ALLOWED", "It takes a POST.");
+  const parameters = new URLSearchParams(search);
+  const id = parameters.get("id") ?? "";
+  const source = parameters.get("source");
+  const [place] = placesOf(parameters.get("place") ?? "");
+  return await link.cancel(source === null ? { id } : { id, source }, place, signal);
 }
 
 /** Only our own gateway writes this header, after it has checked the client's. */

@@ -10,6 +10,22 @@ interface ParkedRow {
   readonly error: string | null;
 }
 
+interface DeadRow {
+  readonly dead: 1;
+  readonly attempts: number;
+  readonly error: string;
+}
+
+interface TimerRow {
+  readonly dead: 0;
+  readonly due_at: number;
+  readonly cancelled_at: number | null;
+}
+
+/** Nothing more will come of it, unless a person steps in. */
+const isFinal = ({ state }: Standing): boolean =>
+  state === "done" || state === "dead" || state === "cancelled";
+
 /** Tells where events stand, from the worker's bookkeeping. */
 export class Standings {
   readonly #database: DatabaseEngine;
@@ -26,7 +42,7 @@ export class Standings {
     await this.#progress.until(
       async () => {
         standing = await this.#look(place);
-        return standing.state === "done" || standing.state === "dead";
+        return isFinal(standing);
       },
       waitMs,
       signal,
@@ -63,15 +79,24 @@ export class Standings {
       [partition, position],
     );
     if (parked !== undefined) return await this.#parked(parked);
-    const [dead] = await this.#database.read<{ attempts: number; error: string }>(
-      `select attempts, error from millrace_dead_letters where partition = $1 and position = $2`,
+    const [other] = await this.#database.read<DeadRow | TimerRow>(
+      `select 1 as dead, attempts, error, null as due_at, null as cancelled_at
+       from millrace_dead_letters where partition = $1 and position = $2
+       union all
+       select 0, 0, null, due_at, cancelled_at
+       from millrace_timers where partition = $1 and position = $2`,
       [partition, position],
     );
-    if (dead === undefined) return { state: "done" };
-    return { state: "dead", attempts: dead.attempts, error: describe(dead.error) };
+    if (other === undefined) return { state: "done" };
+    if (other.dead === 1) {
+      return { state: "dead", attempts: other.attempts, error: describe(other.error) };
+    }
+    if (other.cancelled_at !== null) return { state: "cancelled" };
+    return { state: "scheduled", at: new Date(other.due_at).toISOString() };
   }
 
   async #parked({ key, attempts, next_at, error }: ParkedRow): Promise<Standing> {
+    if (next_at !== null && attempts === 0) return { state: "waiting" };
     if (next_at !== null) {
       const nextAttemptAt = new Date(next_at).toISOString();
       return { state: "retrying", attempts, nextAttemptAt, error: describe(error) };

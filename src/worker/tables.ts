@@ -52,6 +52,14 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
     `create table millrace_attempts (
        partition integer not null, position bigint not null, attempt integer not null,
        primary key (partition, position)) ${keyed}`,
+    // Events whose time of delivery is still to come, and those that were cancelled before it.
+    `create table millrace_timers (
+       partition integer not null, position bigint not null, key text not null,
+       id text not null, source text not null, due_at bigint not null,
+       accepted_at bigint not null, event text not null, cancelled_at bigint,
+       primary key (partition, position)) ${keyed}`,
+    `create index millrace_timers_due on millrace_timers (due_at) where cancelled_at is null`,
+    `create index millrace_timers_id on millrace_timers (id)`,
     // Events given up on, with what it takes to understand and repair them. While one of a key is
     // held, the key's later events wait.
     `create table millrace_dead_letters (

@@ -13,7 +13,13 @@ import type { SystemDefinition } from "../system/system.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { type LineBounds, type LineFull, Lines } from "./lines.ts";
-import type { Place, Progress as ProgressReport, Standing, WorkerLink } from "./link.ts";
+import type {
+  Place,
+  Progress as ProgressReport,
+  ScheduledId,
+  Standing,
+  WorkerLink,
+} from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { isDependencyFailure } from "./outcome.ts";
 import { type OwnedPartition, Ownership } from "./ownership.ts";
@@ -25,6 +31,7 @@ import { Standings } from "./standings.ts";
 import { WorkerStore } from "./store.ts";
 import { Suspicion } from "./suspicion.ts";
 import { bookkeepingMigrations, migrationSet } from "./tables.ts";
+import { Timers } from "./timers.ts";
 
 export interface WorkerParts {
   readonly system: SystemDefinition;
@@ -85,6 +92,7 @@ class WorkerInstance implements Worker {
   /** Partitions that wait until there is room for what has to wait. */
   readonly #full = new Map<number, LineFull>();
   readonly #store: WorkerStore;
+  readonly #timers: Timers;
   #running: Promise<void> | undefined;
   #failures = 0;
   #waitingFor: string | undefined;
@@ -101,7 +109,8 @@ class WorkerInstance implements Worker {
     this.#store = new WorkerStore(database);
     this.#ownership = new Ownership(database, parts.instance, clock);
     this.#progress = new Progress(database, clock);
-    const shared = { ...parts, worker: this.name, store: this.#store, stop };
+    const timers = new Timers(database);
+    const shared = { ...parts, worker: this.name, store: this.#store, timers, stop };
     this.#outbox = new Outbox({ ...shared, log, tracing });
     this.#suspicion = new Suspicion(database, this.#store);
     this.#pass = new Pass({
@@ -120,6 +129,7 @@ class WorkerInstance implements Worker {
     });
     this.#reader = new Reader(queue, new Set(handlers.keys()), clock);
     this.#queries = new Queries({ ...shared, progress: this.#progress });
+    this.#timers = timers;
     this.#standings = new Standings(database, this.#progress);
   }
 
@@ -160,6 +170,17 @@ class WorkerInstance implements Worker {
 
   async standing(place: Place, waitMs: number, signal?: AbortSignal): Promise<Standing> {
     return await this.#standings.standing(place, waitMs, signal);
+  }
+
+  async cancel(scheduled: ScheduledId, place?: Place, signal?: AbortSignal): Promise<boolean> {
+    const { clock, database } = this.#parts;
+    // Before it is taken from the queue there is nothing yet to cancel.
+    if (place !== undefined) await this.#progress.awaitPlace(this.name, place, signal);
+    const isCancelled = await database.transaction((tx) =>
+      this.#timers.cancel(tx, scheduled, clock.now()),
+    );
+    this.#progress.wake();
+    return isCancelled;
   }
 
   async progress(): Promise<ProgressReport> {
@@ -268,6 +289,7 @@ class WorkerInstance implements Worker {
     const inboxBefore = clock.now() - inboxMs;
     await database.transaction(async (tx) => {
       await this.#store.prune(tx, inboxBefore, limits.touchesKeptMax);
+      await this.#timers.prune(tx, inboxBefore);
     });
     this.#pruneAt = clock.now() + limits.pruneIntervalMs;
   }

@@ -54,7 +54,8 @@ test.each([
   ["a publish with a key", post("/events", { "idempotency-key": "k" }), 200],
   ["a webhook", post("/hooks/a"), 200],
   ["another POST", post("/timelines/home"), 502],
-  ["DELETE", { method: "DELETE", path: "/events/a" }, 502],
+  ["a cancellation", { method: "DELETE", path: "/events/a" }, 200],
+  ["PUT", { method: "PUT", path: "/events/a" }, 502],
 ])("%s whose gateway breaks under it", async (_name, sent, status) => {
   await using bad = await startGateway("bad", hangUp);
   await using good = await startGateway("good", ok);

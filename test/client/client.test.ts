@@ -49,6 +49,18 @@ it("publishes many in order, and again without a second effect", async () => {
   );
 });
 
+it("publishes for later, and cancels it", async () => {
+  const { client, stored, timelines } = await start();
+  const at = new Date(Date.now() + 60_000);
+  const receipt = await client.publish("post.published", ada, { at });
+  expect((await stored())[0]?.event.attributes.at).toBe(at.toISOString());
+  await client.cancel(receipt.id);
+  timelines.state = { state: "cancelled" };
+  await expect(client.waitFor(receipt)).rejects.toMatchObject({ code: "CLIENT_EVENT_CANCELLED" });
+  timelines.isScheduled = false;
+  await expect(client.cancel(receipt.id)).rejects.toMatchObject({ code: "MR_EVENT_BEGUN" });
+});
+
 it("publishes under an id of its own", async () => {
   const { client, stored } = await start();
   const options = { id: "order-7", source: "/shop" };

@@ -152,7 +152,7 @@ it.each(["x", "7", "7:", "7:1:2", "-1:2", "7:1,", "99:1", "7:9999999999999999999
 
 it.each([
   ["GET", "/events", "POST"],
-  ["DELETE", "/events/some-id", "GET, HEAD, POST"],
+  ["PUT", "/events/some-id", "GET, HEAD, POST, DELETE"],
   ["POST", "/timelines/home", "GET, HEAD"],
   ["POST", "/events/some-id/trace", undefined],
 ])("answers %s %s with what is allowed", async (method, target, allow) => {

@@ -23,7 +23,7 @@ import { createProducer } from "../../src/producer/producer.ts";
 import type { QueuedEvent, QueueEngine } from "../../src/queue/engine.ts";
 import { createQueue } from "../../src/queue/queue.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
-import type { Place, Standing, WorkerLink } from "../../src/worker/link.ts";
+import type { Place, ScheduledId, Standing, WorkerLink } from "../../src/worker/link.ts";
 
 export const PostPublished = defineEvent("post.published", {
   data: z.object({
@@ -72,6 +72,15 @@ export class TestWorker implements WorkerLink {
   async standing(_place: Place, waitMs: number): Promise<Standing> {
     this.waited.push(waitMs);
     return this.state;
+  }
+
+  /** Whether what is cancelled still waits for its time here. */
+  isScheduled = true;
+  cancelled: ScheduledId[] = [];
+
+  async cancel({ id, source }: ScheduledId): Promise<boolean> {
+    this.cancelled.push(source === undefined ? { id } : { id, source });
+    return this.isScheduled;
   }
 
   async progress(): Promise<never> {

@@ -146,6 +146,7 @@ export class Bench implements AsyncDisposable {
     n: number,
     event: AnyEvent = Counted,
     id = this.#ids(),
+    at?: Date,
   ): Promise<Receipt> {
     const record = await makeEvent(
       event,
@@ -154,7 +155,7 @@ export class Bench implements AsyncDisposable {
         id,
         source: "/bench/test",
         time: new Date(0).toISOString(),
-        attributes: {},
+        attributes: at === undefined ? {} : { at: at.toISOString() },
       },
     );
     const [receipt] = await this.queue.append([{ event: record }]);

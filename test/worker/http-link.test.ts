@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { MillraceError } from "../../src/lib/errors.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createHttpWorkerLink } from "../../src/worker/http-link.ts";
-import type { Place, Standing, WorkerLink } from "../../src/worker/link.ts";
+import type { Place, ScheduledId, Standing, WorkerLink } from "../../src/worker/link.ts";
 import { createWorkerServer } from "../../src/worker/server.ts";
 
 /** Tells back what it was asked, so that a test sees what came through. */
@@ -26,6 +26,9 @@ class EchoLink implements WorkerLink {
   }
   async standing(place: Place, waitMs: number): Promise<Standing> {
     return { state: "dead", attempts: waitMs, error: `${place.partition}:${place.position}` };
+  }
+  async cancel({ id, source }: ScheduledId, place?: Place): Promise<boolean> {
+    return id === "a b" && source === "/s?" && place?.partition === 7 && place.position === 9;
   }
   async progress() {
     return { positions: { "3": 7 }, instances: [], parkedEvents: 1, deadLetters: 2 };
@@ -67,6 +70,9 @@ it("carries queries, standings, progress and errors unchanged", async () => {
     error: "1:2",
   });
   expect(await link.progress()).toEqual(await new EchoLink().progress());
+  const scheduled = { id: "a b", source: "/s?" };
+  expect(await link.cancel(scheduled, { partition: 7, position: 9 })).toBe(true);
+  expect(await link.cancel({ id: "a b" })).toBe(false);
   await expect(link.query("broken", "", [])).rejects.toMatchObject({
     code: "MR_INPUT_INVALID",
     message: "The input does not fit.",

@@ -1,9 +1,11 @@
 import { type Fault, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
+import { isRfc3339 } from "../../lib/rfc3339.ts";
 import { hasControlCharacter, isStorable } from "../../lib/text.ts";
 import type { EventAttributes } from "../../system/event-record.ts";
 import type { EventParts } from "../../system/make-event.ts";
 import { parseTraceparent } from "../../tracing/tracing.ts";
+import { deliveryTimeOf } from "../request-headers.ts";
 
 /** The context attributes of a CloudEvent by name, in whatever mode they came. */
 export type AttributeMap = ReadonlyMap<string, unknown>;
@@ -14,19 +16,30 @@ export interface Attributes {
   readonly parts: EventParts;
 }
 
+/** What the request says for all of its events. */
+export interface Defaults {
+  /** RFC 3339. */
+  readonly time: string;
+  /** The time of delivery, where the request has one. */
+  readonly at: string | undefined;
+  /** When the request came, milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
 /** Attributes with a place of their own; `partitionkey` gives way to the definition's key. */
 const known = new Set([
   ...["specversion", "id", "source", "type", "time", "subject", "dataschema"],
   ...["datacontenttype", "partitionkey", "traceparent", "tracestate"],
+  "millraceat",
 ]);
 
 /**
  * Checks the attributes of a CloudEvent 1.0.
  *
- * @param now what `time` becomes where the event has none
+ * @param defaults what stands for attributes that the event does not have
  * @throws MR_CLOUDEVENT_INVALID with a pointer for every attribute that is wrong
  */
-export function readAttributes(map: AttributeMap, now: string): Attributes {
+export function readAttributes(map: AttributeMap, defaults: Defaults): Attributes {
   const faults: Fault[] = [];
   const report = (name: string, detail: string) => {
     faults.push({ detail: `\`${name}\` ${detail}`, pointer: `#/${encodeURIComponent(name)}` });
@@ -60,6 +73,7 @@ export function readAttributes(map: AttributeMap, now: string): Attributes {
   }
   text("partitionkey", limits.keyBytesMax);
   const subject = text("subject", limits.sourceBytesMax);
+  const at = text("millraceat", 64) ?? defaults.at;
   const extensions = readExtensions(map, report);
   if (faults.length > 0) {
     throw new MillraceError("MR_CLOUDEVENT_INVALID", "The CloudEvent is malformed.", {
@@ -71,9 +85,10 @@ export function readAttributes(map: AttributeMap, now: string): Attributes {
     ...traceAttributes(map),
     ...(subject === undefined ? {} : { subject }),
     ...(dataschema === undefined ? {} : { dataschema }),
+    ...(at === undefined ? {} : { at: deliveryTimeOf(at, defaults.nowMs) }),
     ...(extensions === undefined ? {} : { extensions }),
   };
-  return { type, parts: { id, source, time: time ?? now, attributes } };
+  return { type, parts: { id, source, time: time ?? defaults.time, attributes } };
 }
 
 type Report = (name: string, detail: string) => void;
@@ -112,28 +127,3 @@ function traceAttributes(map: AttributeMap): Pick<EventAttributes, "traceparent"
 
 const isUriReference = (text: string): boolean =>
   !/[\s<>"{}|\\^`]/.test(text) && URL.canParse(text, "http://base.invalid/");
-
-/** `2018-04-05T17:31:00Z`, with a fraction and an offset where there is one; a day that exists. */
-function isRfc3339(text: string): boolean {
-  const match =
-    /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-](\d{2}):(\d{2}))$/.exec(
-      text,
-    );
-  if (match === null) return false;
-  const [
-    year = 0,
-    month = 0,
-    day = 0,
-    hour = 0,
-    minute = 0,
-    second = 0,
-    offHour = 0,
-    offMinute = 0,
-  ] = match.slice(1).map((part) => Number(part ?? 0));
-  const isDay = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
-  // 60 is a leap second.
-  return isDay && hour < 24 && minute < 60 && second <= 60 && offHour < 24 && offMinute < 60;
-}
-
-const daysIn = (year: number, month: number): number =>
-  new Date(Date.UTC(year, month, 0)).getUTCDate();

@@ -3,7 +3,7 @@ import { MillraceError } from "../../lib/errors.ts";
 import { decodeUtf8, type JsonValue, parseJson } from "../../lib/json.ts";
 import { limits } from "../../lib/limits.ts";
 import { isJson, isUtf8, type MediaType, parseMediaType } from "../media-type.ts";
-import { type AttributeMap, type Attributes, readAttributes } from "./attributes.ts";
+import { type AttributeMap, type Attributes, type Defaults, readAttributes } from "./attributes.ts";
 import { decodeHeaderValue } from "./header-value.ts";
 
 /** The three modes of the HTTP binding, told apart by the Content-Type alone. */
@@ -35,7 +35,11 @@ export function modeOf(media: MediaType | undefined): Mode {
 }
 
 /** @throws MR_CLOUDEVENT_INVALID, MR_MEDIA_TYPE, and everything that parseJson throws */
-export function readBinary(headers: IncomingHttpHeaders, body: Buffer, now: string): IncomingEvent {
+export function readBinary(
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  defaults: Defaults,
+): IncomingEvent {
   const attributes = new Map<string, unknown>();
   for (const [header, value] of Object.entries(headers)) {
     if (!header.startsWith("ce-")) continue;
@@ -45,17 +49,17 @@ export function readBinary(headers: IncomingHttpHeaders, body: Buffer, now: stri
     }
     attributes.set(name, decodeHeaderValue(name, String(value)));
   }
-  const read = readAttributes(attributes, now);
+  const read = readAttributes(attributes, defaults);
   return { ...read, data: body.length === 0 ? null : parseJson(decodeUtf8(body)) };
 }
 
 /** @throws as readBinary */
-export function readStructured(body: Buffer, now: string): IncomingEvent {
-  return readEvent(parseJson(decodeUtf8(body)), now);
+export function readStructured(body: Buffer, defaults: Defaults): IncomingEvent {
+  return readEvent(parseJson(decodeUtf8(body)), defaults);
 }
 
 /** @throws as readBinary with the event's index in each pointer, MR_TOO_MANY_EVENTS */
-export function readBatch(body: Buffer, now: string): IncomingEvent[] {
+export function readBatch(body: Buffer, defaults: Defaults): IncomingEvent[] {
   const batch = parseJson(decodeUtf8(body));
   if (!Array.isArray(batch)) {
     throw new MillraceError("MR_CLOUDEVENT_INVALID", "A batch is a JSON array of events.");
@@ -67,18 +71,18 @@ export function readBatch(body: Buffer, now: string): IncomingEvent[] {
       { remedy: "Send several batches, or a stream of lines to POST /events/{type}." },
     );
   }
-  return batch.map((event, index) => inPlace(index, () => readEvent(event, now)));
+  return batch.map((event, index) => inPlace(index, () => readEvent(event, defaults)));
 }
 
 /** An event in the JSON format: attributes and data are members of one object. */
-function readEvent(value: JsonValue, now: string): IncomingEvent {
+function readEvent(value: JsonValue, defaults: Defaults): IncomingEvent {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new MillraceError("MR_CLOUDEVENT_INVALID", "A CloudEvent is a JSON object.");
   }
   const { data, data_base64, ...rest } = value as Readonly<Record<string, JsonValue>>;
   // A member that is null is an attribute that is not set (JSON format, section 2.2).
   const attributes = new Map(Object.entries(rest).filter(([, member]) => member !== null));
-  const read = readAttributes(attributes, now);
+  const read = readAttributes(attributes, defaults);
   requireJsonData(attributes);
   if (data_base64 === undefined) return { ...read, data: data ?? null };
   if (data !== undefined) throw invalid("`data` and `data_base64` exclude each other.", "data");

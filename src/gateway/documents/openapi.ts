@@ -68,6 +68,7 @@ export function openApiDocument(
 
 const publishParameters = [
   parameter("IdempotencyKey"),
+  parameter("MillraceAt"),
   parameter("Prefer"),
   parameter("Traceparent"),
 ];
@@ -114,6 +115,7 @@ function publishCloudEvents(accepts: readonly AnyEvent[], schemas: ComponentSche
       type: { enum: accepts.map(({ type }) => type) },
       time: { type: "string", format: "date-time" },
       subject: { type: "string" },
+      millraceat: { type: "string", format: "date-time" },
       datacontenttype: { type: "string" },
       dataschema: { type: "string", format: "uri" },
       data: {},
@@ -153,6 +155,16 @@ function eventPaths(): Paths {
         parameters: [...shared, parameter("Prefer")],
         responses: {
           "200": answer("The event.", { $ref: "#/components/schemas/Event" }),
+          ...problemAnswers,
+        },
+      },
+      delete: {
+        operationId: "cancel event",
+        summary: "Cancels an event whose time of delivery is still to come.",
+        tags: ["events"],
+        parameters: shared,
+        responses: {
+          "200": answer("It is cancelled, now or before.", { type: "object" }),
           ...problemAnswers,
         },
       },

@@ -5,6 +5,10 @@ import type { JsonSchema } from "./component-schemas.ts";
 const string = { type: "string" } as const;
 const integer = { type: "integer" } as const;
 
+const standingStates = [
+  ...["waiting", "scheduled", "cancelled", "done", "retrying", "behind", "dead", "unknown"],
+];
+
 /** The documents that the gateway itself writes, by their names among the components. */
 export const ownSchemas: Readonly<Record<string, JsonSchema>> = {
   Receipt: {
@@ -40,7 +44,8 @@ export const ownSchemas: Readonly<Record<string, JsonSchema>> = {
     type: "object",
     required: ["state"],
     properties: {
-      state: { enum: ["waiting", "done", "retrying", "behind", "dead", "unknown"] },
+      state: { enum: [...standingStates] },
+      at: { type: "string", format: "date-time", description: "When it will be delivered." },
       attempts: integer,
       nextAttemptAt: { type: "string", format: "date-time" },
       eventId: { type: "string", description: "The event behind which this one waits." },
@@ -56,7 +61,7 @@ export const ownSchemas: Readonly<Record<string, JsonSchema>> = {
       acceptedAt: { type: "string", format: "date-time" },
       partition: integer,
       position: integer,
-      state: { enum: ["pending", "done", "dead"] },
+      state: { enum: ["pending", "scheduled", "done", "dead", "cancelled"] },
       workers: {
         type: "object",
         additionalProperties: { $ref: "#/components/schemas/Standing" },

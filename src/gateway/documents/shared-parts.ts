@@ -18,6 +18,14 @@ export const parameters = {
     schema: { type: "string" },
     example: "wait=5",
   },
+  MillraceAt: {
+    name: "Millrace-At",
+    in: "header",
+    description:
+      "RFC 3339: the events are delivered at this time, not before. Until then they can be cancelled.",
+    schema: { type: "string", format: "date-time" },
+    example: "2027-01-31T12:00:00Z",
+  },
   MillraceAfter: {
     name: "Millrace-After",
     in: "header",

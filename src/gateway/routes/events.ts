@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { MillraceError } from "../../lib/errors.ts";
+import { isMillraceError, MillraceError } from "../../lib/errors.ts";
 import type { FoundEvent } from "../../queue/engine.ts";
 import type { SpanStore } from "../../tracing/span-store.ts";
 import { tracesOfEvent } from "../../tracing/trace-of-event.ts";
 import { parseTraceparent } from "../../tracing/tracing.ts";
 import { goneSignal, jsonType, waitLeftMs } from "../answers.ts";
+import { mayDo } from "../auth/client.ts";
+import { forbidden } from "../guard.ts";
 import { parsePrefer } from "../request-headers.ts";
 import { overall } from "../standings.ts";
 import type { RouteTools } from "./tools.ts";
@@ -38,6 +40,10 @@ export function eventRoutes(app: FastifyInstance, tools: RouteTools): void {
     });
   });
 
+  app.delete<EventRoute>("/events/:id", { onRequest: tools.guard.known }, (request, reply) =>
+    cancelEvent(request, reply, tools),
+  );
+
   const { spans } = tools;
   if (spans === undefined) return;
   app.get<EventRoute>("/events/:id/trace", { onRequest }, async (request, reply) => {
@@ -47,6 +53,46 @@ export function eventRoutes(app: FastifyInstance, tools: RouteTools): void {
   });
 }
 
+/** `DELETE /events/{id}`: cancels what waits for its time of delivery. */
+async function cancelEvent(
+  request: FastifyRequest<EventRoute>,
+  reply: FastifyReply,
+  tools: RouteTools,
+): Promise<FastifyReply> {
+  const { id } = request.params;
+  const { client } = request.call;
+  const source = sourceOf(request);
+  // An event may be scheduled for longer than the queue keeps it: then only the workers know it.
+  const found = await findEvent(request, tools).catch((error) => {
+    if (isMillraceError(error, "MR_EVENT_NOT_FOUND")) return undefined;
+    throw error;
+  });
+  const type = found?.event?.type;
+  if (!mayDo(client, "events:publish", type)) throw forbidden("events:publish", type);
+  const scheduled = found ?? { id, ...(source === undefined ? {} : { source }) };
+  const signal = goneSignal(reply);
+  const workers = await tools.standings.cancel(type, scheduled, found, signal);
+  const cancelled = [...workers].filter(([, isCancelled]) => isCancelled).map(([name]) => name);
+  if (found === undefined && cancelled.length === 0) throw eventNotFound();
+  // Where its type is not known, workers were asked that have nothing to do with it.
+  const isPartly = type !== undefined && cancelled.length < workers.size;
+  if (cancelled.length === 0 || isPartly) {
+    throw new MillraceError("MR_EVENT_BEGUN", "The event was delivered already.", {
+      remedy: "Only an event whose time of delivery is still to come can be cancelled.",
+      extra: { cancelled },
+    });
+  }
+  return sendJson(reply, { id, state: "cancelled", workers: cancelled });
+}
+
+const sourceOf = ({ query }: FastifyRequest<EventRoute>): string | undefined =>
+  typeof query.source === "string" ? query.source : undefined;
+
+const eventNotFound = (): MillraceError =>
+  new MillraceError("MR_EVENT_NOT_FOUND", "There is no event with this id.", {
+    remedy: "It may be older than the queue's retention.",
+  });
+
 const sendJson = (reply: FastifyReply, value: unknown): FastifyReply =>
   reply
     .header("content-type", jsonType)
@@ -54,16 +100,11 @@ const sendJson = (reply: FastifyReply, value: unknown): FastifyReply =>
     .send(JSON.stringify(value));
 
 async function findEvent(
-  { params, query }: FastifyRequest<EventRoute>,
+  request: FastifyRequest<EventRoute>,
   { queue }: RouteTools,
 ): Promise<FoundEvent> {
-  const source = typeof query.source === "string" ? query.source : undefined;
-  const [found, ...others] = await queue.find(params.id, source);
-  if (found === undefined) {
-    throw new MillraceError("MR_EVENT_NOT_FOUND", "There is no event with this id.", {
-      remedy: "It may be older than the queue's retention.",
-    });
-  }
+  const [found, ...others] = await queue.find(request.params.id, sourceOf(request));
+  if (found === undefined) throw eventNotFound();
   if (others.length === 0) return found;
   const sources = [found, ...others].map((event) => event.source);
   throw new MillraceError("MR_EVENT_AMBIGUOUS", "Several sources used this id.", {

@@ -13,7 +13,7 @@ import type { Identity } from "../idempotency.ts";
 import { readMediaType, refuseLargeBody } from "../incoming-body.ts";
 import type { Publication } from "../options.ts";
 import { ReceiptList } from "../receipts.ts";
-import { parsePrefer } from "../request-headers.ts";
+import { parseAt, parsePrefer } from "../request-headers.ts";
 import type { RouteTools } from "./tools.ts";
 
 /**
@@ -36,14 +36,17 @@ export function publishCloudEventRoutes(app: FastifyInstance, tools: RouteTools)
     async (request, reply) => {
       const mode = modeOf(request.call.media);
       const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-      const now = tools.publisher.now();
+      const at = parseAt(request.headers["millrace-at"], tools.clock.now());
+      const defaults = { time: tools.publisher.now(), at, nowMs: tools.clock.now() };
       const identity = identities.of(request, "POST /events");
       try {
         if (mode === "batched") {
-          return await publishBatch(request, reply, { tools, identity }, readBatch(body, now));
+          return await publishBatch(request, reply, { tools, identity }, readBatch(body, defaults));
         }
         const event =
-          mode === "binary" ? readBinary(request.headers, body, now) : readStructured(body, now);
+          mode === "binary"
+            ? readBinary(request.headers, body, defaults)
+            : readStructured(body, defaults);
         return await publishOne(request, reply, { tools, identity }, event);
       } finally {
         identity.release();
@@ -106,6 +109,7 @@ async function toPublication(
   { type, parts, data }: IncomingEvent,
 ): Promise<Publication> {
   const definition = publisher.definitionOf(type, call.client);
+  const { at } = parts.attributes;
   const event = await publisher.make(definition, data, parts);
-  return identity.isKeyed ? { event, fingerprint: fingerprintOf(type, event.data) } : { event };
+  return identity.isKeyed ? { event, fingerprint: fingerprintOf(type, event.data, at) } : { event };
 }

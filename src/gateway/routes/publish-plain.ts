@@ -13,7 +13,7 @@ import type { MediaType } from "../media-type.ts";
 import { lineChunks } from "../ndjson.ts";
 import type { Publication } from "../options.ts";
 import { ReceiptList } from "../receipts.ts";
-import { parsePrefer } from "../request-headers.ts";
+import { parseAt, parsePrefer } from "../request-headers.ts";
 import type { RouteTools } from "./tools.ts";
 
 interface TypeParams {
@@ -41,8 +41,10 @@ export function publishPlainRoutes(app: FastifyInstance, tools: RouteTools): voi
     (request, reply) => {
       const { params, call } = request;
       const definition = publisher.definitionOf(params.type, call.client);
+      const at = parseAt(request.headers["millrace-at"], tools.clock.now());
+      const attributes = at === undefined ? noAttributes : { at };
       const identity = identities.of(request, `POST /events/${definition.type}`);
-      const publishing = { tools, definition, identity };
+      const publishing = { tools, definition, identity, attributes };
       const answered =
         call.media?.essence === ndjsonType
           ? publishLines(request, reply, publishing)
@@ -59,6 +61,7 @@ interface Publishing {
   readonly tools: RouteTools;
   readonly definition: AnyEvent;
   readonly identity: Identity;
+  readonly attributes: EventAttributes;
 }
 
 async function publishOne(
@@ -126,7 +129,7 @@ async function checkChunk(
 
 /** Synchronous where the event's schema is. */
 function makePublication(
-  { tools: { publisher }, definition, identity }: Publishing,
+  { tools: { publisher }, definition, identity, attributes }: Publishing,
   content: Buffer,
   index: number,
 ): Publication | Promise<Publication> {
@@ -134,10 +137,10 @@ function makePublication(
     id: identity.ids(index),
     source: publisher.source,
     time: publisher.now(),
-    attributes: noAttributes,
+    attributes,
   });
   const fingerprint = identity.isKeyed
-    ? { fingerprint: fingerprintOf(definition.type, content) }
+    ? { fingerprint: fingerprintOf(definition.type, content, attributes.at) }
     : {};
   return made instanceof Promise
     ? made.then((event) => ({ event, ...fingerprint }))

@@ -42,7 +42,7 @@ function webhookRoute(app: FastifyInstance, webhook: WebhookDefinition, tools: R
       });
       const fingerprint =
         identity.isKeyed && made.id === undefined
-          ? { fingerprint: fingerprintOf(event.type, incoming.rawBody) }
+          ? { fingerprint: fingerprintOf(event.type, incoming.rawBody, undefined) }
           : {};
       const receipt = await publisher.append({ event, ...fingerprint }, request.call);
       const preferences = { waitSeconds: undefined, minimal: false };
