@@ -34,6 +34,12 @@ export {
   type QueryOutput,
   query,
 } from "./system/query.ts";
+export {
+  type Missed,
+  type ScheduleDefinition,
+  type ScheduleOptions,
+  schedule,
+} from "./system/schedule.ts";
 export type { InputOf, OutputOf, Schema } from "./system/schema.ts";
 export { defineSystem, type SystemDefinition, type SystemOptions } from "./system/system.ts";
 export { Reject, RetryAfter } from "./system/verdict.ts";

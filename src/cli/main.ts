@@ -49,6 +49,11 @@ const entries: readonly Entry[] = [
     load: () => import("./dead-letters.ts"),
   },
   {
+    name: "schedules",
+    summary: "the recurring events: when each came last and comes next",
+    load: () => import("./schedules.ts"),
+  },
+  {
     name: "keys",
     summary: "create, list and revoke API keys",
     load: () => import("./keys.ts"),

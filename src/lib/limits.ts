@@ -162,6 +162,11 @@ export const limits = {
   /** What a handler may ask for: more would be a line that nobody ever sees move. */
   attemptsPerEventMax: 100,
   delayMaxMs: 30 * 24 * 3_600_000,
+  /** A tick of a schedule that nobody settled within this time has been missed. */
+  tickMissedMs: 60_000,
+  /** Missed ticks that are made up for in one transaction. */
+  ticksAtOnceMax: 1_000,
+  tickRetryMs: 10_000,
   /** How far ahead an event may be scheduled: a year, and a day more for leap years. */
   deliveryDelayMaxMs: 366 * 24 * 3_600_000,
   /** An error is kept for people: so much of its message, its stack and its causes. */

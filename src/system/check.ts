@@ -1,8 +1,10 @@
-import { type Fault, MillraceError } from "../lib/errors.ts";
+import { asError, type Fault, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { type DefinitionSite, describeSite } from "./definition-site.ts";
 import type { AnyEvent } from "./event.ts";
 import type { HandlerDefinition } from "./handler.ts";
+import { type ScheduleDefinition, ticksOf } from "./schedule.ts";
+import { validate } from "./schema.ts";
 import type { WebhookDefinition } from "./webhook.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -73,6 +75,9 @@ function checkEvents({ accepts, workers, webhooks }: Parts, report: Report): Map
   for (const worker of workers) {
     for (const handler of worker.handlers) {
       for (const emitted of handler.emits) add(emitted, "`emits`", handler.site);
+    }
+    for (const { name, event, site } of worker.schedules) {
+      add(event, `The schedule "${name}"`, site);
     }
   }
   checkHandledEvents(workers, events, report);
@@ -151,6 +156,7 @@ function checkWorkers(workers: readonly AnyWorker[], report: Report): void {
     if (reservedNames.has(name)) report(`A worker cannot be called "${name}".`, site);
     if (names.has(name)) report(`Two workers are called "${name}".`, site);
     names.add(name);
+    checkSchedules(worker, report);
     if (worker.database?.kind !== "database") report(`"${name}" has no database.`, site);
     for (const [query, definition] of Object.entries(worker.queries)) {
       if (!queryName.test(query)) report(`The query "${name}/${query}" has a bad name.`, site);
@@ -159,6 +165,45 @@ function checkWorkers(workers: readonly AnyWorker[], report: Report): void {
       }
     }
   }
+}
+
+function checkSchedules({ name: worker, schedules }: AnyWorker, report: Report): void {
+  const names = new Set<string>();
+  for (const definition of schedules) {
+    const { name, missed, site } = definition;
+    const what = `The schedule "${name}" of "${worker}"`;
+    if (!boxName.test(name) || name.length > limits.nameLengthMax) {
+      report(`The schedule's name "${name}" must look like "daily-report".`, site);
+    }
+    if (names.has(name)) report(`"${worker}" has two schedules "${name}".`, site);
+    names.add(name);
+    if (!["once", "all", "skip"].includes(missed)) {
+      report(`${what} has \`missed\` "${missed}": "once", "all" or "skip".`, site);
+    }
+    const flaw = flawOf(definition);
+    if (flaw !== undefined) report(`${what} ${flaw}`, site);
+  }
+}
+
+/** What keeps a schedule from ever making an event. */
+function flawOf({ cron, timeZone, event, data }: ScheduleDefinition): string | undefined {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone });
+  } catch {
+    return `has the time zone "${timeZone}", which there is not.`;
+  }
+  try {
+    if (ticksOf({ cron, timeZone }).next(new Date(0)) === undefined) {
+      return `never ticks: no time fits "${cron}".`;
+    }
+  } catch (thrown) {
+    return `has the expression "${cron}", which cannot be read: ${asError(thrown).message}`;
+  }
+  if (typeof data === "function" || event?.kind !== "event") return undefined;
+  const checked = validate(event.data, data);
+  if (checked instanceof Promise || checked.faults === undefined) return undefined;
+  const faults = checked.faults.map(({ detail, pointer }) => `${pointer} ${detail}`).join("; ");
+  return `has data that does not fit "${event.type}": ${faults}.`;
 }
 
 function checkWebhooks(webhooks: readonly WebhookDefinition[], report: Report): void {

@@ -3,6 +3,7 @@ import type { DatabaseDefinition } from "./database.ts";
 import { type DefinitionSite, definitionSite } from "./definition-site.ts";
 import type { HandlerDefinition } from "./handler.ts";
 import type { QueryDefinition } from "./query.ts";
+import type { ScheduleDefinition } from "./schedule.ts";
 
 /** A worker's queries by name. */
 export type Queries<Tables> = Readonly<
@@ -13,6 +14,8 @@ export type Queries<Tables> = Readonly<
 export interface WorkerOptions<Tables, Q extends Queries<Tables>> {
   readonly handlers: readonly HandlerDefinition<Tables>[];
   readonly queries?: Q;
+  /** Events that come again and again. */
+  readonly schedules?: readonly ScheduleDefinition[];
   /** One line for the API's documents. */
   readonly description?: string;
 }
@@ -28,6 +31,7 @@ export interface WorkerDefinition<
   readonly database: DatabaseDefinition<Tables>;
   readonly handlers: readonly HandlerDefinition<Tables>[];
   readonly queries: Q;
+  readonly schedules: readonly ScheduleDefinition[];
   readonly description: string | undefined;
   readonly site: DefinitionSite | undefined;
 }
@@ -58,6 +62,7 @@ export function defineWorker<
     database,
     handlers: options.handlers,
     queries: options.queries ?? ({} as Q),
+    schedules: options.schedules ?? [],
     description: options.description,
     site: definitionSite(defineWorker),
   });

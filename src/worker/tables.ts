@@ -60,6 +60,10 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
        primary key (partition, position)) ${keyed}`,
     `create index millrace_timers_due on millrace_timers (due_at) where cancelled_at is null`,
     `create index millrace_timers_id on millrace_timers (id)`,
+    // The last tick of each schedule that is settled; without a next one it is not in force.
+    `create table millrace_schedules (
+       name text primary key, cron text not null, time_zone text not null,
+       last_tick bigint not null, next_tick bigint)`,
     // Events given up on, with what it takes to understand and repair them. While one of a key is
     // held, the key's later events wait.
     `create table millrace_dead_letters (

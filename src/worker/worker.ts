@@ -27,6 +27,7 @@ import { Pass } from "./pass.ts";
 import { Progress } from "./progress.ts";
 import { Queries } from "./queries.ts";
 import { Reader } from "./reader.ts";
+import { Schedules } from "./schedules.ts";
 import { Standings } from "./standings.ts";
 import { WorkerStore } from "./store.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -85,6 +86,7 @@ class WorkerInstance implements Worker {
   readonly #outbox: Outbox;
   readonly #progress: Progress;
   readonly #pass: Pass;
+  readonly #schedules: Schedules;
   readonly #reader: Reader;
   readonly #queries: Queries;
   readonly #standings: Standings;
@@ -103,6 +105,7 @@ class WorkerInstance implements Worker {
   constructor(parts: WorkerParts) {
     const { clock, database, definition, queue, system, tracing, log } = parts;
     const stop = this.#stop.signal;
+    const source = `/${system.name}/${definition.name}`;
     const handlers = new Map(definition.handlers.map((handler) => [handler.event.type, handler]));
     this.#parts = parts;
     this.name = definition.name;
@@ -121,11 +124,18 @@ class WorkerInstance implements Worker {
         if (!this.#hasProgressed) parts.onProgress?.();
         this.#hasProgressed = true;
       },
-      source: `/${system.name}/${this.name}`,
+      source,
       handlers,
       ownership: this.#ownership,
       outbox: this.#outbox,
       progress: this.#progress,
+    });
+    this.#schedules = new Schedules({
+      ...shared,
+      source,
+      schedules: definition.schedules,
+      ownership: this.#ownership,
+      outbox: this.#outbox,
     });
     this.#reader = new Reader(queue, new Set(handlers.keys()), clock);
     this.#queries = new Queries({ ...shared, progress: this.#progress });
@@ -207,8 +217,14 @@ class WorkerInstance implements Worker {
   /** One turn: keep the partitions, try what is due, take what is new. */
   async #turn(): Promise<void> {
     if (this.#ownership.isDue) await this.#beat();
+    await this.#schedules.tick();
     await this.#pass.drainDue();
-    const waitMs = Math.min(this.#pass.msUntilDue, this.#ownership.msUntilDue, limits.idleWaitMs);
+    const waitMs = Math.min(
+      this.#pass.msUntilDue,
+      this.#schedules.msUntilDue,
+      this.#ownership.msUntilDue,
+      limits.idleWaitMs,
+    );
     const batch = await this.#reader.next(waitMs, this.#stop.signal);
     if (batch.isWorth) await this.#handle(batch);
     else this.#progress.reached(batch.positions);

@@ -26,6 +26,8 @@ const commands = [
   "queue pause",
   "queue resume",
   "queue skip",
+  "schedules",
+  "events cancel",
   "keys create",
   "keys list",
   "keys revoke",

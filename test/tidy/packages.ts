@@ -14,6 +14,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "cli-table3": ["cli/"],
   "close-with-grace": ["runtime/"],
   commander: ["cli/"],
+  croner: ["system/schedule.ts"],
   fastify: ["gateway/", "dashboard/", "runtime/"],
   jose: ["gateway/auth/"],
   // The SQL builder is a part of what handlers see, so its types are the public face's, too.

@@ -11,6 +11,7 @@ import {
   type HandlerDefinition,
   on,
   type Queries,
+  type ScheduleDefinition,
 } from "millrace";
 import { z } from "zod";
 import { createCache } from "../../src/cache/cache.ts";
@@ -20,7 +21,7 @@ import { openMemoryQueue } from "../../src/engines/memory/queue.ts";
 import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { idMaker } from "../../src/lib/ids.ts";
-import { silentLog } from "../../src/lib/log.ts";
+import { type Log, silentLog } from "../../src/lib/log.ts";
 import { systemRandom } from "../../src/lib/random.ts";
 import type { QueueEngine, Receipt } from "../../src/queue/engine.ts";
 import { createQueue, type Queue } from "../../src/queue/queue.ts";
@@ -93,8 +94,12 @@ export class Bench implements AsyncDisposable {
     return new Bench(folder, openMemoryQueue({ partitions: 4 }));
   }
 
-  application(handlers: readonly HandlerDefinition<Tables>[], queries: Queries<Tables> = {}) {
-    const definition = defineWorker("counter", effectsDatabase, { handlers, queries });
+  application(
+    handlers: readonly HandlerDefinition<Tables>[],
+    queries: Queries<Tables> = {},
+    schedules: readonly ScheduleDefinition[] = [],
+  ) {
+    const definition = defineWorker("counter", effectsDatabase, { handlers, queries, schedules });
     const accepts = [Counted, Followed];
     return { definition, system: defineSystem("bench", { accepts, workers: [definition] }) };
   }
@@ -105,12 +110,14 @@ export class Bench implements AsyncDisposable {
     options: {
       readonly instance?: string;
       readonly queries?: Queries<Tables>;
+      readonly schedules?: readonly ScheduleDefinition[];
+      readonly log?: Log;
       readonly queue?: Queue;
       readonly lineBounds?: LineBounds;
       readonly inboxMs?: number;
     } = {},
   ): Promise<Instance> {
-    const { system, definition } = this.application(handlers, options.queries);
+    const { system, definition } = this.application(handlers, options.queries, options.schedules);
     const database = await openSqliteDatabase({ file: join(this.#folder, "database.db") });
     const cache = createCache({
       engine: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
@@ -130,7 +137,7 @@ export class Bench implements AsyncDisposable {
       tracing: noTracing,
       clock: systemClock,
       random: systemRandom,
-      log: silentLog,
+      log: options.log ?? silentLog,
       onFatal: (error) => fatal.push(error),
       ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
       ...(options.inboxMs === undefined ? {} : { inboxMs: options.inboxMs }),
