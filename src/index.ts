@@ -13,6 +13,7 @@ export {
   defineEvent,
   type EventDefinition,
   type EventOptions,
+  type Upgrades,
 } from "./system/event.ts";
 export type { EventAttributes, EventRecord, HandledEvent } from "./system/event-record.ts";
 export {

@@ -49,6 +49,11 @@ const entries: readonly Entry[] = [
     load: () => import("./dead-letters.ts"),
   },
   {
+    name: "check",
+    summary: "whether an application can read every event that is stored",
+    load: () => import("./check.ts"),
+  },
+  {
     name: "schedules",
     summary: "the recurring events: when each came last and comes next",
     load: () => import("./schedules.ts"),

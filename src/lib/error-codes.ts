@@ -49,6 +49,7 @@ export const errorCodes = {
   MR_AT_INVALID: code("at-invalid", 400, "The time of delivery is malformed or too far away", 2),
   MR_EVENT_AMBIGUOUS: code("event-ambiguous", 409, "Several sources used this id", 2),
   MR_DATA_INVALID: code("data-invalid", 422, "The data does not fit the event's schema", 2),
+  MR_DATA_VERSION: code("data-version", 500, "The event's data are of a later version", 1),
   MR_KEY_NOT_STRING: code("key-not-string", 422, "The event has no key", 2),
   MR_INPUT_INVALID: code("input-invalid", 422, "The input does not fit the query's schema", 2),
   MR_QUERY_UNKNOWN: code("query-unknown", 404, "There is no such worker or query", 2),

@@ -141,8 +141,25 @@ function checkEvent(event: AnyEvent, report: Report): void {
   if (typeof event.data?.["~standard"]?.validate !== "function") {
     report(`"${event.type}" has no Standard Schema in \`data\`.`, event.site);
   }
+  checkUpgrades(event, report);
   if (typeof event.key !== "function") {
     report(`"${event.type}" has no \`key\`: every event needs one, it sets the order.`, event.site);
+  }
+}
+
+/** A gap among the steps would show itself only in the first old event. */
+function checkUpgrades({ type, version, upgrade, site }: AnyEvent, report: Report): void {
+  if (!Number.isSafeInteger(version) || version < 1) {
+    report(`"${type}" has the \`version\` ${version}; it takes 1, 2, 3, …`, site);
+    return;
+  }
+  for (let from = 1; from < version; from++) {
+    if (typeof upgrade[from] === "function") continue;
+    report(`"${type}" has version ${version}, and no \`upgrade\` from ${from}.`, site);
+  }
+  for (const from of Object.keys(upgrade)) {
+    if (Number(from) >= 1 && Number(from) < version) continue;
+    report(`"${type}" upgrades from ${from}, and its version is ${version}.`, site);
   }
 }
 

@@ -23,6 +23,8 @@ export interface EventAttributes {
   readonly tracestate?: string;
   readonly subject?: string;
   readonly dataschema?: string;
+  /** The version of the data; absent means 1. */
+  readonly version?: number;
   /** Not before this time, RFC 3339, is it delivered to its handlers. */
   readonly at?: string;
   /** The id of the event whose handler emitted this one. */

@@ -6,6 +6,13 @@ export interface EventOptions<S extends Schema> {
   readonly data: S;
   /** What orders the events: those with an equal key are handled in the order of acceptance. */
   readonly key: (data: OutputOf<S>) => string;
+  /** The version of the data, counted up when the schema changes what is stored; else 1. */
+  readonly version?: number;
+  /**
+   * Steps that bring stored data up to date, by the version that they begin with: `upgrade[1]`
+   * makes version 2 of version 1. Each version before today's needs one.
+   */
+  readonly upgrade?: Upgrades;
   /** One line for the API's documents. */
   readonly description?: string;
   /**
@@ -14,12 +21,18 @@ export interface EventOptions<S extends Schema> {
   readonly example?: InputOf<S>;
 }
 
+/** Version → the step that makes the next one of it. */
+// biome-ignore lint/suspicious/noExplicitAny: each step says itself what its version looked like.
+export type Upgrades = Readonly<Record<number, (data: any) => unknown>>;
+
 /** A type of event: its name, the schema of its data, and its key. */
 export interface EventDefinition<Type extends string = string, S extends Schema = Schema> {
   readonly kind: "event";
   readonly type: Type;
   readonly data: S;
   readonly key: (data: OutputOf<S>) => string;
+  readonly version: number;
+  readonly upgrade: Upgrades;
   readonly description: string | undefined;
   readonly example: InputOf<S> | undefined;
   readonly site: DefinitionSite | undefined;
@@ -52,6 +65,8 @@ export function defineEvent<const Type extends string, S extends Schema>(
     type,
     data: options?.data,
     key: options?.key,
+    version: options?.version ?? 1,
+    upgrade: options?.upgrade ?? {},
     description: options?.description,
     example: options?.example,
     site: definitionSite(defineEvent),

@@ -60,7 +60,15 @@ function toRecord(
       { remedy: "No database can store that as it is; leave it out, or encode it." },
     );
   }
-  return { ...parts, type, key, data: text };
+  return { ...parts, type, key, data: text, attributes: withVersion(parts, definition) };
+}
+
+/** The data are of today's version, whatever they were before. */
+function withVersion({ attributes }: EventParts, { version }: AnyEvent): EventRecord["attributes"] {
+  if (version > 1) return { ...attributes, version };
+  if (attributes.version === undefined) return attributes;
+  const { version: _former, ...others } = attributes;
+  return others;
 }
 
 function keyOf(definition: AnyEvent, data: unknown): string {

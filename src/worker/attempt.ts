@@ -2,13 +2,12 @@ import type { Kysely } from "kysely";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { Transaction } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
-import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { dateOfRfc3339 } from "../lib/rfc3339.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
+import { readData } from "../system/event-data.ts";
 import type { EventRecord, HandledEvent } from "../system/event-record.ts";
 import type { HandlerCache, HandlerDefinition } from "../system/handler.ts";
-import { validate } from "../system/schema.ts";
 import { Emitter } from "./emitter.ts";
 import type { EventTrace } from "./event-trace.ts";
 import type { FailedAttempt } from "./outcome.ts";
@@ -97,25 +96,17 @@ export async function prepare(
   }
 }
 
-/** The event as the handler sees it: its data parsed, and checked by today's schema. */
+/** The event as the handler sees it: its data as today's version, checked by today's schema. */
 async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledEvent> {
   const { event, partition, position } = queued;
-  const checking = validate(handler.event.data, JSON.parse(event.data));
-  const checked = checking instanceof Promise ? await checking : checking;
-  if (checked.faults !== undefined) {
-    throw new MillraceError(
-      "MR_DATA_INVALID",
-      `The data does not fit the schema of ${event.type}.`,
-      { faults: checked.faults },
-    );
-  }
+  const data = await readData(handler.event, event);
   return {
     id: event.id,
     source: event.source,
     type: event.type,
     key: event.key,
     time: dateOfRfc3339(event.time),
-    data: checked.value,
+    data,
     attributes: event.attributes,
     partition,
     position,

@@ -27,6 +27,7 @@ const commands = [
   "queue resume",
   "queue skip",
   "schedules",
+  "check",
   "events cancel",
   "keys create",
   "keys list",
