@@ -14,11 +14,11 @@ export function readData(definition: AnyEvent, event: EventRecord): unknown {
   const data = upgraded(definition, event);
   const checking = validate(definition.data, data);
   return checking instanceof Promise
-    ? checking.then((checked) => valueOf(checked, event))
-    : valueOf(checking, event);
+    ? checking.then((checked) => checkedValue(checked, event))
+    : checkedValue(checking, event);
 }
 
-function valueOf(checked: Validation<unknown>, { type, attributes }: EventRecord): unknown {
+function checkedValue(checked: Validation<unknown>, { type, attributes }: EventRecord): unknown {
   if (checked.faults === undefined) return checked.value;
   const version = attributes.version === undefined ? "" : ` (version ${attributes.version})`;
   throw new MillraceError(
