@@ -55,6 +55,7 @@ export {
 export {
   defineWorker,
   type Queries,
+  type StartFrom,
   type WorkerDefinition,
   type WorkerOptions,
 } from "./system/worker.ts";

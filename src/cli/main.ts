@@ -49,6 +49,11 @@ const entries: readonly Entry[] = [
     load: () => import("./dead-letters.ts"),
   },
   {
+    name: "replay",
+    summary: "rebuild a worker's database from the queue",
+    load: () => import("./replay.ts"),
+  },
+  {
     name: "check",
     summary: "whether an application can read every event that is stored",
     load: () => import("./check.ts"),

@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
@@ -7,8 +6,10 @@ import type { Place } from "../worker/link.ts";
 import type { Failure } from "../worker/outcome.ts";
 import { describeFailure } from "../worker/outcome.ts";
 import type { ExitCode } from "./command.ts";
+import { confirm } from "./confirm.ts";
 import { type Call, filterOf, findOne } from "./dead-letter-choice.ts";
 import type { BulkOptions } from "./dead-letters.ts";
+import { progressBar } from "./progress-bar.ts";
 import { clean } from "./queue-view.ts";
 import { StatusLine } from "./status-line.ts";
 import { openWorkers } from "./worker-view.ts";
@@ -113,7 +114,7 @@ async function changeAll(
   for (const letters of all) {
     for await (const page of pagesOf(letters, call, Math.min(rate, limits.deadLetterPageMax))) {
       changed += await change(letters, page, systemClock.now());
-      status.set(`${bar(changed, total)} ${changed} of ${total}`);
+      status.set(`${progressBar(changed / Math.max(1, total))} ${changed} of ${total}`);
       const dueMs = (changed / rate) * 1_000 - (systemClock.monotonic() - startedAt);
       if (dueMs > 0 && changed < total) await systemClock.sleep(dueMs);
     }
@@ -128,17 +129,7 @@ async function changeAll(
 async function isMeant(total: number, verb: string, { yes, output }: Call & BulkOptions) {
   output.progress(`${total} dead letters are chosen.`);
   if (total === 0 || yes === true) return true;
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new MillraceError("MR_USAGE", `To ${verb} them all takes a confirmation.`, {
-      remedy: "Add --yes, or name one by its id.",
-    });
-  }
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await prompt.question(`${verb} them all? [y/N] `)).trim());
-  } finally {
-    prompt.close();
-  }
+  return await confirm(`${verb} them all?`, "Add --yes, or name one by its id.");
 }
 
 /** Page after page in the order of positions; what a page changes is gone from the next. */
@@ -150,12 +141,6 @@ async function* pagesOf(letters: DeadLetters, call: Call, size: number = limits.
     last = page.at(-1);
     yield page;
   }
-}
-
-function bar(done: number, total: number): string {
-  const width = 24;
-  const filled = Math.round((done / Math.max(1, total)) * width);
-  return `${"#".repeat(filled)}${"-".repeat(width - filled)}`;
 }
 
 /** The documented form of `--json` and of `export`. */

@@ -1,4 +1,3 @@
-import { access } from "node:fs/promises";
 import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -6,7 +5,7 @@ import { MillraceError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import type { QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
-import { existingDataFolder, knownWorkers } from "../runtime/data-folder.ts";
+import { type DataFolder, existingDataFolder, knownWorkers } from "../runtime/data-folder.ts";
 import { createEngines } from "../runtime/engines.ts";
 
 /** A worker's database, opened beside its running instances. */
@@ -17,7 +16,10 @@ export interface OpenedWorker {
 
 export interface OpenedWorkers extends AsyncDisposable {
   readonly workers: readonly OpenedWorker[];
+  readonly data: DataFolder;
   queue(): Promise<QueueEngine>;
+  /** Another database of a worker than the one in use. */
+  open(name: string, file: string): Promise<DatabaseEngine>;
   cache(): Promise<CacheEngine>;
 }
 
@@ -42,11 +44,12 @@ export async function openWorkers(flags: Flags, name?: string): Promise<OpenedWo
   const engines = createEngines({ config, data, clock: systemClock, onFatal });
   const workers: OpenedWorker[] = [];
   for (const worker of wanted) {
-    await access(data.database(worker));
     workers.push({ name: worker, database: await engines.database(worker) });
   }
   return {
+    data,
     workers,
+    open: (worker, file) => engines.database(worker, file),
     queue: () => engines.queue(),
     cache: () => engines.cache(),
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),

@@ -19,8 +19,8 @@ export interface DataFolder {
   readonly keys: string;
   /** Sockets and locks of running processes; nothing in it outlives them. */
   readonly run: string;
-  /** A worker's database. */
-  database(worker: string): string;
+  /** The folder of a worker's database. */
+  worker(worker: string): string;
   /** The socket of a box: `gateway-1`, `worker-timelines-1`. */
   socket(box: string): string;
 }
@@ -36,7 +36,7 @@ export function dataFolderAt(folder: string): DataFolder {
     queue: join(path, "queue"),
     traces: join(path, "traces.db"),
     keys: join(path, "keys.json"),
-    database: (worker) => join(path, "workers", worker, "database.db"),
+    worker: (worker) => join(path, "workers", worker),
     socket: (box) => join(sockets, `${shortName(box)}.sock`),
   };
 }
@@ -95,10 +95,11 @@ export async function existingDataFolder(folder: string): Promise<DataFolder> {
 
 /** The workers that have a database there, by name. */
 export async function knownWorkers(data: DataFolder): Promise<string[]> {
-  const names = await readdir(resolve(data.database("any"), "..", "..")).catch((): string[] => []);
+  const names = await readdir(resolve(data.worker("any"), "..")).catch((): string[] => []);
   const known: string[] = [];
   for (const name of names.toSorted()) {
-    if ((await stat(data.database(name)).catch(() => undefined)) !== undefined) known.push(name);
+    const files = await readdir(data.worker(name)).catch((): string[] => []);
+    if (files.some((file) => file.endsWith(".db"))) known.push(name);
   }
   return known;
 }
@@ -172,7 +173,7 @@ async function create(path: string): Promise<void> {
 }
 
 /** E12: a new name is durable once its folder is synced. Windows cannot, and need not. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");
   try {

@@ -7,6 +7,7 @@ import type { QueueEngine } from "../queue/engine.ts";
 import type { SpanStore } from "../tracing/span-store.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
+import { databaseFile } from "./database-file.ts";
 
 /**
  * The engines of one process, opened when they are first asked for. The only place that names them:
@@ -15,8 +16,8 @@ import type { DataFolder } from "./data-folder.ts";
 export interface Engines extends AsyncDisposable {
   /** One for the process, whoever asks. */
   queue(): Promise<QueueEngine>;
-  /** A connection of its own for each caller. */
-  database(worker: string): Promise<DatabaseEngine>;
+  /** A connection of its own for each caller; to the file in use, unless another is named. */
+  database(worker: string, file?: string): Promise<DatabaseEngine>;
   cache(): Promise<CacheEngine>;
   /** One for the process, whoever asks. */
   spans(): Promise<SpanStore>;
@@ -42,7 +43,8 @@ export function createEngines(options: EnginesOptions): Engines {
   let spans: Promise<SpanStore> | undefined;
   return {
     queue: () => (queue ??= keep(openQueue(options))),
-    database: (worker) => keep(openDatabase(config, data.database(worker), clock)),
+    database: async (worker, file) =>
+      await keep(openDatabase(config, file ?? (await databaseFile(data, worker)), clock)),
     cache: () => keep(openCache(config, clock)),
     spans: () => (spans ??= keep(openSpans(data, clock))),
     async [Symbol.asyncDispose]() {

@@ -174,6 +174,9 @@ function checkWorkers(workers: readonly AnyWorker[], report: Report): void {
     if (names.has(name)) report(`Two workers are called "${name}".`, site);
     names.add(name);
     checkSchedules(worker, report);
+    if (worker.startFrom !== "beginning" && worker.startFrom !== "now") {
+      report(`"${name}" has \`startFrom\` "${worker.startFrom}": "beginning" or "now".`, site);
+    }
     if (worker.database?.kind !== "database") report(`"${name}" has no database.`, site);
     for (const [query, definition] of Object.entries(worker.queries)) {
       if (!queryName.test(query)) report(`The query "${name}/${query}" has a bad name.`, site);

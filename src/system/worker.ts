@@ -16,9 +16,16 @@ export interface WorkerOptions<Tables, Q extends Queries<Tables>> {
   readonly queries?: Q;
   /** Events that come again and again. */
   readonly schedules?: readonly ScheduleDefinition[];
+  /**
+   * Where the worker begins when it is new: with the oldest event that the queue holds
+   * (`beginning`, the default), or with what comes from then on.
+   */
+  readonly startFrom?: StartFrom;
   /** One line for the API's documents. */
   readonly description?: string;
 }
+
+export type StartFrom = "beginning" | "now";
 
 /** A named service with handlers, queries, a database and a cache of its own. */
 export interface WorkerDefinition<
@@ -32,6 +39,7 @@ export interface WorkerDefinition<
   readonly handlers: readonly HandlerDefinition<Tables>[];
   readonly queries: Q;
   readonly schedules: readonly ScheduleDefinition[];
+  readonly startFrom: StartFrom;
   readonly description: string | undefined;
   readonly site: DefinitionSite | undefined;
 }
@@ -63,6 +71,7 @@ export function defineWorker<
     handlers: options.handlers,
     queries: options.queries ?? ({} as Q),
     schedules: options.schedules ?? [],
+    startFrom: options.startFrom ?? "beginning",
     description: options.description,
     site: definitionSite(defineWorker),
   });

@@ -23,6 +23,8 @@ export interface CommitParts {
   readonly progress: Progress;
   readonly lines: Lines;
   readonly clock: Clock;
+  /** What is emitted is on the queue already. */
+  readonly isReplay?: boolean;
   readonly decide: (job: Job, thrown: unknown) => Outcome;
   /** Called after each commit of events. */
   readonly onProgress: () => void;
@@ -95,7 +97,7 @@ export class Commits {
     { advances, noted = [] }: Task,
     work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
   ): Promise<Ledger> {
-    const { cache, clock, database, store, timers, outbox } = this.#parts;
+    const { cache, clock, database, isReplay, store, timers, outbox } = this.#parts;
     const view = cache.transactionView();
     let blocked: readonly string[] = [];
     try {
@@ -109,7 +111,7 @@ export class Commits {
           tx,
           noted.map(({ queued }) => queued),
         );
-        const posted = await store.post(tx, ledger.emitted);
+        const posted = await store.post(tx, isReplay === true ? [] : ledger.emitted);
         const swept = outbox.hasConfirmed ? await outbox.sweep(tx) : [];
         await store.touch(tx, view.touched);
         await store.advance(tx, advances);

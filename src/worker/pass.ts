@@ -41,6 +41,7 @@ export interface PassParts {
   readonly lines: Lines;
   readonly suspicion: Suspicion;
   readonly onProgress: () => void;
+  readonly isReplay?: boolean;
   /** The versions that run, told with each failed attempt. */
   readonly version: string;
   readonly tracing: Tracing;

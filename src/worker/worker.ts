@@ -57,6 +57,12 @@ export interface WorkerParts {
    * nothing it can deliver again is new. The limit where not given.
    */
   readonly inboxMs?: number;
+  /**
+   * Partition → the position behind which a worker begins that is new; else as its definition says.
+   */
+  readonly starts?: ReadonlyMap<number, number>;
+  /** What its handlers emit is on the queue already: it is not emitted again. */
+  readonly isReplay?: boolean;
   /** How much may wait in the worker's database; the limits where not given. */
   readonly lineBounds?: LineBounds;
 }
@@ -336,9 +342,10 @@ class WorkerInstance implements Worker {
     return true;
   }
 
-  /** A worker that is new begins with the oldest event that the queue still holds. */
-  async #starts(): Promise<Map<number, number>> {
-    const { queue } = this.#parts;
+  async #starts(): Promise<ReadonlyMap<number, number>> {
+    const { definition, queue, starts } = this.#parts;
+    if (starts !== undefined) return starts;
+    if (definition.startFrom === "now") return await queue.ends();
     const partitions = Array.from({ length: queue.partitions }, (_, partition) => partition);
     const positions = partitions.map((partition) => queue.positionAt(partition, 0));
     return new Map((await Promise.all(positions)).map((position, at) => [at, position]));

@@ -28,6 +28,7 @@ const commands = [
   "queue skip",
   "schedules",
   "check",
+  "replay",
   "events cancel",
   "keys create",
   "keys list",

@@ -12,6 +12,7 @@ import {
   on,
   type Queries,
   type ScheduleDefinition,
+  type StartFrom,
 } from "millrace";
 import { z } from "zod";
 import { createCache } from "../../src/cache/cache.ts";
@@ -96,10 +97,16 @@ export class Bench implements AsyncDisposable {
 
   application(
     handlers: readonly HandlerDefinition<Tables>[],
-    queries: Queries<Tables> = {},
-    schedules: readonly ScheduleDefinition[] = [],
+    options: {
+      readonly queries?: Queries<Tables>;
+      readonly schedules?: readonly ScheduleDefinition[];
+      readonly startFrom?: StartFrom;
+    } = {},
   ) {
-    const definition = defineWorker("counter", effectsDatabase, { handlers, queries, schedules });
+    const { queries = {}, schedules = [], startFrom = "beginning" } = options;
+    const definition = defineWorker("counter", effectsDatabase, {
+      ...{ handlers, queries, schedules, startFrom },
+    });
     const accepts = [Counted, Followed];
     return { definition, system: defineSystem("bench", { accepts, workers: [definition] }) };
   }
@@ -115,10 +122,13 @@ export class Bench implements AsyncDisposable {
       readonly queue?: Queue;
       readonly lineBounds?: LineBounds;
       readonly inboxMs?: number;
+      readonly startFrom?: StartFrom;
+      /** The database's file, in the bench's folder. */
+      readonly file?: string;
     } = {},
   ): Promise<Instance> {
-    const { system, definition } = this.application(handlers, options.queries, options.schedules);
-    const database = await openSqliteDatabase({ file: join(this.#folder, "database.db") });
+    const { system, definition } = this.application(handlers, options);
+    const database = await this.openDatabase(options.file ?? "database.db");
     const cache = createCache({
       engine: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
       touches: touchTable(database),
@@ -146,6 +156,10 @@ export class Bench implements AsyncDisposable {
     const instance = { worker, database, fatal };
     this.#instances.push(instance);
     return instance;
+  }
+
+  openDatabase(file: string): Promise<DatabaseEngine> {
+    return openSqliteDatabase({ file: join(this.#folder, file) });
   }
 
   async publish(

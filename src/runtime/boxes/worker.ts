@@ -4,46 +4,29 @@ import { assert } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { createQueue } from "../../queue/queue.ts";
+import type { Tracing } from "../../tracing/tracing.ts";
 import { createWorkerServer } from "../../worker/server.ts";
 import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
+import { databaseFile } from "../database-file.ts";
 import type { WorkerPlan } from "../topology.ts";
-import type { StartBox } from "./box.ts";
+import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
+import { FollowingWorker, type OpenedWorker } from "./following-worker.ts";
 
 /** Starts one instance of a worker service, and its door for the gateways. */
 export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
-  const { clock, config, log, engines } = context;
-  const system = await context.application();
-  const definition = system.workers.find(({ name }) => name === plan.worker);
-  assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
-  const [version, tracing, queueEngine, database, cacheEngine] = await Promise.all([
-    context.versions(),
+  const { clock, log, data } = context;
+  const [open, tracing] = await Promise.all([
+    openerOf(plan, context),
     tracingOf(plan.title, context),
-    engines.queue(),
-    engines.database(plan.worker),
-    engines.cache(),
   ]);
-  const cache = createCache({
-    engine: cacheEngine,
-    touches: touchTable(database),
+  const worker = new FollowingWorker({
+    name: plan.worker,
+    currentFile: () => databaseFile(data, plan.worker),
+    open: (file) => open(file, tracing),
     clock,
-    ttlMs: limits.cacheEntryMs,
-  });
-  const worker = createWorker({
-    system,
-    definition,
-    instance: `${plan.worker} ${plan.instance}`,
-    version,
-    queue: createQueue(queueEngine, { clock }),
-    database,
-    cache,
-    tracing,
-    clock,
-    random: systemRandom,
     log,
-    inboxMs: Math.max(limits.inboxMs, config.retentionHours * 3_600_000 + limits.idWindowMs),
-    onProgress: () => context.progressed(),
     onFatal: context.fail,
   });
   let isReady = false;
@@ -67,3 +50,42 @@ export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
     },
   };
 };
+
+/** Makes the worker that runs on a database file. */
+async function openerOf(plan: WorkerPlan, context: BoxContext) {
+  const { clock, config, log, engines } = context;
+  const system = await context.application();
+  const definition = system.workers.find(({ name }) => name === plan.worker);
+  assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
+  return async (file: string, tracing: Tracing): Promise<OpenedWorker> => {
+    const [version, queueEngine, database, cacheEngine] = await Promise.all([
+      context.versions(),
+      engines.queue(),
+      engines.database(plan.worker, file),
+      engines.cache(),
+    ]);
+    const cache = createCache({
+      engine: cacheEngine,
+      touches: touchTable(database),
+      clock,
+      ttlMs: limits.cacheEntryMs,
+    });
+    const worker = createWorker({
+      system,
+      definition,
+      instance: `${plan.worker} ${plan.instance}`,
+      version,
+      queue: createQueue(queueEngine, { clock }),
+      database,
+      cache,
+      tracing,
+      clock,
+      random: systemRandom,
+      log,
+      inboxMs: Math.max(limits.inboxMs, config.retentionHours * 3_600_000 + limits.idWindowMs),
+      onProgress: () => context.progressed(),
+      onFatal: context.fail,
+    });
+    return { file, database, worker };
+  };
+}

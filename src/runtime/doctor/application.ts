@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { systemClock } from "../../lib/clock.ts";
 import { asError, isMillraceError } from "../../lib/errors.ts";
 import { jsonSchemaOf } from "../../system/schema.ts";
@@ -6,7 +5,7 @@ import type { SystemDefinition } from "../../system/system.ts";
 import type { AnyWorker } from "../../system/worker.ts";
 import { loadApplication } from "../application.ts";
 import type { Config } from "../config.ts";
-import { dataFolderAt } from "../data-folder.ts";
+import { dataFolderAt, knownWorkers } from "../data-folder.ts";
 import { createEngines, type Engines } from "../engines.ts";
 import type { Finding } from "./finding.ts";
 
@@ -28,9 +27,10 @@ export async function checkApplication(app: string, config: Config): Promise<Fin
   const engines = createEngines({ config, data, clock: systemClock, onFatal });
   try {
     const migrations: Finding[] = [];
+    const known = await knownWorkers(data);
     for (const worker of system.workers) {
       // Opening a database makes one, and a check must not.
-      const isThere = (await stat(data.database(worker.name)).catch(() => undefined)) !== undefined;
+      const isThere = known.includes(worker.name);
       if (isThere) migrations.push(await checkMigrations(worker, engines));
     }
     return [found, ...checkSchemas(system), ...migrations];

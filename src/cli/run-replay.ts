@@ -1,0 +1,196 @@
+import { systemClock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
+import { silentLog } from "../lib/log.ts";
+import { systemRandom } from "../lib/random.ts";
+import { isRfc3339 } from "../lib/rfc3339.ts";
+import { createQueue } from "../queue/queue.ts";
+import type { ReplayFilter } from "../replay/live-state.ts";
+import { type ReplayProgress, rebuild } from "../replay/rebuild.ts";
+import { repeat } from "../replay/repeat.ts";
+import { type ReplayFrom, startOf } from "../replay/start.ts";
+import { loadApplication } from "../runtime/application.ts";
+import type { Flags } from "../runtime/config.ts";
+import { lockBoxes } from "../runtime/data-lock.ts";
+import { newDatabaseFile, removeDatabase, useDatabaseFile } from "../runtime/database-file.ts";
+import { versionsOf } from "../runtime/versions.ts";
+import type { ExitCode } from "./command.ts";
+import { confirm } from "./confirm.ts";
+import type { Output } from "./output.ts";
+import { progressBar } from "./progress-bar.ts";
+import { parseSince } from "./queue-view.ts";
+import type { ReplayOptions } from "./replay.ts";
+import { StatusLine } from "./status-line.ts";
+import { type OpenedWorkers, openWorkers } from "./worker-view.ts";
+
+interface Call extends ReplayOptions {
+  readonly worker: string;
+  readonly flags: Flags;
+  readonly output: Output;
+}
+
+export async function runReplay(call: Call): Promise<ExitCode> {
+  const from = fromOf(call.from);
+  if (call.repeatEffects === true && call.inPlace !== true) {
+    throw usage("--repeat-effects belongs to --in-place.", "A rebuild repeats no effects.");
+  }
+  if (call.inPlace === true && call.repeatEffects !== true) {
+    throw usage(
+      "In place, the effects of the events happen once more.",
+      "Add --repeat-effects where that is what you want, or leave out --in-place.",
+    );
+  }
+  await using opened = await openWorkers(call.flags, call.worker);
+  await using _lock = await lockBoxes(opened.data, [`replay-${call.worker}`]);
+  return call.inPlace === true
+    ? await replayInPlace(call, from, opened)
+    : await replayBeside(call, from, opened);
+}
+
+async function replayBeside(
+  call: Call,
+  from: ReplayFrom,
+  opened: OpenedWorkers,
+): Promise<ExitCode> {
+  const { app, worker: name, output } = call;
+  if (app === undefined) throw usage("A rebuild takes the application.", "Add --app app.ts.");
+  const system = await loadApplication(app);
+  const worker = system.workers.find((one) => one.name === name);
+  if (worker === undefined) throw usage(`${app} has no worker "${name}".`, "Name one that it has.");
+  const queue = createQueue(await opened.queue(), { clock: systemClock });
+  const start = await startOf(queue, from);
+  const filter = filterOf(call);
+  if (!(await isMeant(call, from, filter))) return 130;
+  const file = await newDatabaseFile(opened.data, name);
+  const meter = new Meter();
+  using stop = stopSignal();
+  const [live] = opened.workers;
+  if (live === undefined) return 1;
+  let isInUse = false;
+  try {
+    const fresh = await opened.open(name, file);
+    const { events } = await rebuild({
+      ...{ system, worker, queue, filter },
+      version: await versionsOf(app),
+      live: live.database,
+      fresh,
+      cache: await opened.cache(),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      from: start,
+      onProgress: (progress) => meter.show(progress),
+      signal: stop.signal,
+      async switchOver() {
+        await fresh.close();
+        await useDatabaseFile(opened.data, name, file);
+        isInUse = true;
+      },
+    });
+    meter.end();
+    if (output.json) output.value({ worker: name, events, database: file }, 0);
+    else output.line(`${name} is rebuilt of ${events} events.`);
+    output.progress(`It is in ${file}; the former database stays beside it, and may be removed.`);
+    return 0;
+  } finally {
+    meter.end();
+    if (!isInUse) await removeDatabase(file);
+  }
+}
+
+async function replayInPlace(
+  call: Call,
+  from: ReplayFrom,
+  opened: OpenedWorkers,
+): Promise<ExitCode> {
+  const { worker: name, output } = call;
+  const queue = createQueue(await opened.queue(), { clock: systemClock });
+  const start = await startOf(queue, from);
+  const filter = filterOf(call);
+  const [live] = opened.workers;
+  if (live === undefined || !(await isMeant(call, "start", {}))) return 130;
+  const meter = new Meter();
+  using stop = stopSignal();
+  const events = await repeat({
+    ...{ queue, filter },
+    live: live.database,
+    clock: systemClock,
+    from: start,
+    onProgress: (progress) => meter.show(progress),
+    signal: stop.signal,
+  }).finally(() => meter.end());
+  if (output.json) output.value({ worker: name, events }, 0);
+  else output.line(`${name} handles ${events} events again.`);
+  output.progress(`How far it is: millrace queue status --worker ${name}`);
+  return 0;
+}
+
+/** A rebuild of a part replaces the whole; that is told before. */
+async function isMeant(
+  { yes, inPlace, worker }: Call,
+  from: ReplayFrom,
+  { types, keys }: ReplayFilter,
+): Promise<boolean> {
+  const isWhole = from === "start" && types === undefined && keys === undefined;
+  if (yes === true || (isWhole && inPlace !== true)) return true;
+  const question =
+    inPlace === true
+      ? `Repeat the effects of these events in ${worker}?`
+      : `Rebuild ${worker} of a part of its events, without the effects of all others?`;
+  return await confirm(question, "Add --yes to go on without being asked.");
+}
+
+function filterOf({ types, keys }: Call): ReplayFilter {
+  const set = (text: string) => new Set(text.split(",").map((part) => part.trim()));
+  return {
+    ...(types === undefined ? {} : { types: set(types) }),
+    ...(keys === undefined ? {} : { keys: set(keys) }),
+  };
+}
+
+function fromOf(text: string | undefined): ReplayFrom {
+  const remedy =
+    "It takes start, a time such as 2h, 7d or 2026-01-31T12:00:00Z, or a place, 7:120.";
+  if (text === undefined) throw usage("Say where the replay begins: --from.", remedy);
+  if (text === "start") return "start";
+  const [, partition, position] = /^(\d{1,4}):(\d{1,15})$/.exec(text) ?? [];
+  if (partition !== undefined) return { partition: Number(partition), position: Number(position) };
+  if (isRfc3339(text) || /^\d+[smhd]$/.test(text)) return parseSince(text, systemClock.now());
+  throw usage(`--from is ${JSON.stringify(text)}.`, remedy);
+}
+
+const usage = (message: string, remedy: string): MillraceError =>
+  new MillraceError("MR_USAGE", message, { remedy });
+
+/** Aborts with the first Ctrl-C: what was begun is undone. */
+function stopSignal(): { readonly signal: AbortSignal } & Disposable {
+  const stop = new AbortController();
+  const abort = () =>
+    stop.abort(new MillraceError("MR_USAGE", "The replay was interrupted; nothing was changed."));
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, abort);
+  return {
+    signal: stop.signal,
+    [Symbol.dispose]() {
+      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, abort);
+    },
+  };
+}
+
+/** How far it is, how fast, and how long it will take. */
+class Meter {
+  readonly #status = new StatusLine();
+  readonly #startedAt = systemClock.monotonic();
+
+  show({ events, share }: ReplayProgress): void {
+    const seconds = (systemClock.monotonic() - this.#startedAt) / 1_000;
+    const rate = Math.round(events / Math.max(seconds, 0.001));
+    const left = share > 0 ? Math.ceil((seconds / share) * (1 - share)) : undefined;
+    const remaining = left === undefined ? "" : `, ${left} s left`;
+    this.#status.set(
+      `${progressBar(share)} ${Math.floor(share * 100)} %  ${events} events, ${rate} a second${remaining}`,
+    );
+  }
+
+  end(): void {
+    this.#status.set("");
+  }
+}

@@ -1,0 +1,122 @@
+import type { DatabaseEngine } from "../../database/engine.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { asError } from "../../lib/errors.ts";
+import { limits } from "../../lib/limits.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Place, ScheduledId, WorkerLink } from "../../worker/link.ts";
+import type { Worker } from "../../worker/worker.ts";
+
+/** A worker, and the database on which it runs. */
+export interface OpenedWorker {
+  readonly file: string;
+  readonly database: DatabaseEngine;
+  readonly worker: Worker;
+}
+
+export interface FollowingWorkerParts {
+  readonly name: string;
+  readonly currentFile: () => Promise<string>;
+  readonly open: (file: string) => Promise<OpenedWorker>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onFatal: (error: Error) => void;
+}
+
+/**
+ * A worker that goes on with another database once its own has been rebuilt. Whoever asks it
+ * something meanwhile waits for the new one.
+ */
+export class FollowingWorker implements WorkerLink {
+  readonly name: string;
+  readonly #parts: FollowingWorkerParts;
+  #opened: Promise<OpenedWorker>;
+  /** Aborts when the database in use is left for another. */
+  #left = new AbortController();
+  #looking: Disposable | undefined;
+  #isMoving = false;
+
+  constructor(parts: FollowingWorkerParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.#opened = this.#open();
+  }
+
+  async start(): Promise<void> {
+    await this.#opened;
+    this.#looking = this.#parts.clock.every(limits.heartbeatMs, () => void this.#look());
+  }
+
+  async stop(): Promise<void> {
+    this.#looking?.[Symbol.dispose]();
+    await (await this.#opened).worker.stop();
+  }
+
+  async query(name: string, search: string, after: readonly Place[], signal?: AbortSignal) {
+    return await this.#ask((worker, left) => worker.query(name, search, after, left), signal);
+  }
+
+  async standing(place: Place, waitMs: number, signal?: AbortSignal) {
+    const { clock } = this.#parts;
+    const deadline = clock.monotonic() + waitMs;
+    return await this.#ask((worker, left) => {
+      const leftMs = Math.max(0, deadline - clock.monotonic());
+      return worker.standing(place, leftMs, left);
+    }, signal);
+  }
+
+  async cancel(scheduled: ScheduledId, place?: Place, signal?: AbortSignal) {
+    return await this.#ask((worker, left) => worker.cancel(scheduled, place, left), signal);
+  }
+
+  async progress() {
+    return await this.#ask((worker) => worker.progress());
+  }
+
+  /** Asks again where the worker has gone on with another database meanwhile. */
+  async #ask<Answer>(
+    question: (worker: Worker, signal: AbortSignal) => Promise<Answer>,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    for (;;) {
+      const left = this.#left.signal;
+      const signals = signal === undefined ? left : AbortSignal.any([signal, left]);
+      const isOutdated = () => left.aborted && signal?.aborted !== true;
+      try {
+        const answer = await question((await this.#opened).worker, signals);
+        if (!isOutdated()) return answer;
+      } catch (thrown) {
+        if (!isOutdated()) throw thrown;
+      }
+    }
+  }
+
+  async #open(): Promise<OpenedWorker> {
+    const opened = await this.#parts.open(await this.#parts.currentFile());
+    await opened.worker.start();
+    return opened;
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isMoving) return;
+    this.#isMoving = true;
+    try {
+      const { file, worker, database } = await this.#opened;
+      if ((await this.#parts.currentFile()) === file) return;
+      this.#parts.log.info({}, "the database was rebuilt; going on with the new one");
+      const moving = worker.stop().then(async () => {
+        const opened = await this.#open();
+        // What was asked of the old one before may still be reading it.
+        this.#parts.clock.after(limits.requestTimeoutMs, () => void database.close());
+        return opened;
+      });
+      this.#opened = moving;
+      this.#left.abort();
+      this.#left = new AbortController();
+      await moving;
+    } catch (thrown) {
+      this.#parts.onFatal(asError(thrown));
+    } finally {
+      this.#isMoving = false;
+    }
+  }
+}
