@@ -1,4 +1,4 @@
-import { defineDatabase, defineWorker, on, query } from "millrace";
+import { defineDatabase, defineWorker, type HandlerOptions, on, query } from "millrace";
 import { z } from "zod";
 import { MentionFound, NotificationsRead, person, SettingsChanged } from "./events.ts";
 import {
@@ -10,6 +10,7 @@ import {
   settingsOf,
   unreadOf,
 } from "./notifications-store.ts";
+import { lingerFor, stumbleOver } from "./trouble.ts";
 
 /** The names of what the cache holds: queries fill these keys, handlers touch them. */
 const keys = {
@@ -47,12 +48,22 @@ const database = defineDatabase<NotificationTables>({
 
 const ofUser = z.object({ user: person });
 
+/** A mention that fails is soon given up, and holds its key until a person has decided about it. */
+const inTrouble: HandlerOptions<NotificationTables, typeof MentionFound, never, void> = {
+  prepare: ({ data }, { signal }) => lingerFor(data.text, signal),
+  attempts: 3,
+  backoff: { firstMs: 500, maxMs: 2_000 },
+  timeoutMs: 5_000,
+  whenDead: "hold",
+};
+
 /** Worker B of the picture: tells people that somebody mentioned them, if they want to know. */
 export const notifications = defineWorker("notifications", database, {
   description: "Who was mentioned, and whether they have seen it.",
   handlers: [
-    on(MentionFound, async (event, { db, cache }) => {
+    on(MentionFound, inTrouble, async (event, { db, cache }) => {
       const { user, by, post, text } = event.data;
+      stumbleOver(text);
       const settings = await cache.get(keys.settings(user), () => settingsOf(db, user));
       if (!settings.mentions || by === user) return;
       const at = event.time.toISOString();

@@ -2,21 +2,32 @@
  * The social example does what people expect of it, run as they run it: in processes, through the
  * load balancer. And one request of it makes the thirteen hops of the picture, each exactly once.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type RunningSystem, startSystem } from "../../examples/running-system.ts";
+import { run } from "../cli/command-line.ts";
 
+const app = fileURLToPath(new URL("../../examples/social/app.ts", import.meta.url));
+const patience = { timeout: 60_000, interval: 100 };
 let system: RunningSystem;
+let folder: string;
+
+const millrace = (...args: readonly string[]) => run(args, { env: { MILLRACE_DATA: folder } });
 
 beforeAll(async () => {
-  const app = fileURLToPath(new URL("../../examples/social/app.ts", import.meta.url));
+  folder = await mkdtemp(join(tmpdir(), "millrace-social-"));
   system = await startSystem(app, {
+    data: folder,
     readyPaths: ["/timelines/home?user=ada", "/notifications/list?user=ada"],
   });
 });
 
 afterAll(async () => {
   expect(await system.stop()).toBe(0);
+  await rm(folder, { recursive: true, force: true });
 });
 
 interface Receipt {
@@ -130,6 +141,49 @@ it("tells people once who mentioned them, as long as they want to know", async (
   expect(await ask("notifications/settings", "hal", on)).toEqual({ mentions: true });
   await mention("again @hal");
   await expectMentions(["again @hal", "hi @Hal and @hal, it is @gus"]);
+});
+
+it.each(["#fail", "#hang", "#crash"])(
+  "lets %s cost one key until a person has mended it",
+  async (trouble) => {
+    const user = `trouble-${trouble.slice(1)}`;
+    const mention = (name: string, text: string) =>
+      publish("post.published", { author: "ivy", text: `${text} @${name}` });
+    await mention(user, `first ${trouble}`);
+    await mention(user, "second");
+    await mention(`${user}-other`, "third");
+    const letters = async () => {
+      const { stdout } = await millrace("dead-letters", "list", "--key", user, "--json");
+      return stdout.split("\n").filter((line) => line !== "");
+    };
+    await vi.waitFor(async () => expect(await letters()).toHaveLength(1), patience);
+    const letter = JSON.parse((await letters())[0] ?? "");
+    expect(letter).toMatchObject({ attempts: 3, isHeld: true });
+    expect(await ask("notifications/list", user)).toEqual([]);
+    await vi.waitFor(
+      async () => expect(await ask("notifications/list", `${user}-other`)).toHaveLength(1),
+      patience,
+    );
+    const mended = JSON.stringify({ ...letter.data, text: "mended" });
+    const edited = await millrace(
+      ...["dead-letters", "edit", letter.id, mended, "--app", app, "--retry"],
+    );
+    expect(edited.code, edited.stderr).toBe(0);
+    await vi.waitFor(async () => {
+      const list = await ask("notifications/list", user);
+      expect(texts(list).toReversed()).toEqual(["mended", `second @${user}`]);
+    }, patience);
+  },
+  90_000,
+);
+
+it("lets #slow take its time, and others go on", async () => {
+  await publish("post.published", { author: "ivy", text: "@tortoise #slow" });
+  await publish("post.published", { author: "ivy", text: "@hare" });
+  await vi.waitFor(async () => {
+    expect(await ask("notifications/list", "hare")).toHaveLength(1);
+    expect(await ask("notifications/list", "tortoise")).toHaveLength(1);
+  }, patience);
 });
 
 it("refuses what is no post", async () => {
