@@ -181,6 +181,8 @@ export const limits = {
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 1_000,
   prepareConcurrencyMax: 32,
+  /** The wall clock was set back where it lags behind the steady one by more than this. */
+  clockSetBackMs: 2_000,
   /** Positions of events that a worker passes over are written this often, not at each batch. */
   passedOverWriteMs: 200,
   /** Who waits for a partition of another instance looks into the database this often. */

@@ -171,14 +171,20 @@ export class Ownership {
        on conflict (instance) do update set seen_until = excluded.seen_until`,
       [this.#instance, limits.leaseMs],
     );
-    await tx.run(`delete from millrace_instances where seen_until < ${nowMs}`);
+    // Nobody says to live for longer than a lease: a clock that was set back would keep the dead.
+    await tx.run(
+      `delete from millrace_instances where seen_until < ${nowMs} or seen_until > ${nowMs} + $1`,
+      [limits.leaseMs],
+    );
     const [{ instances = 1 } = {}] = await tx.run<{ instances: number }>(
       "select count(*) as instances from millrace_instances",
     );
     const positions = await tx.run<PositionRow & { free: number }>(
       `select partition, position, owner, epoch, lease_until, paused,
-         case when owner is null or lease_until < ${nowMs} then 1 else 0 end as free
+         case when owner is null or lease_until < ${nowMs} or lease_until > ${nowMs} + $1
+           then 1 else 0 end as free
        from millrace_positions order by partition`,
+      [limits.leaseMs],
     );
     const wanted = this.#share(positions, instances);
     await this.#letGo(tx, positions, wanted);

@@ -130,6 +130,11 @@ export class WorkerStore {
     return (await tx.run<ParkedRow>(this.#sql.line, [key, limit])).map(toParked);
   }
 
+  /** Brings the heads of these partitions nearer, after the clock was set back by so much. */
+  async bringNearer(tx: Transaction, partitions: readonly number[], ms: number): Promise<void> {
+    await tx.run(this.#sql.bringNearer, [jsonColumn(partitions), ms]);
+  }
+
   /** Partition → how many events wait in its lines. */
   async parkedCounts(tx: Transaction): Promise<Map<number, number>> {
     const rows = await tx.run<{ partition: number; events: number }>(this.#sql.parkedCounts);
@@ -285,6 +290,8 @@ function statements(each: string) {
           or exists (select 1 from millrace_dead_letters where held = 1) as any_parked,
         (select min(next_at) from millrace_parked
           where next_at > $2 and partition in (select ${number(0)} from ${each})) as next_at`,
+    bringNearer: `update millrace_parked set next_at = next_at - $2
+      where next_at is not null and partition in (select ${number(0)} from ${each})`,
     parkedCounts: `select partition, count(*) as events from millrace_parked group by partition`,
     begin: `insert into millrace_attempts (partition, position, attempt) values ($1, $2, $3)
       on conflict (partition, position) do update set attempt = excluded.attempt`,

@@ -106,6 +106,8 @@ class WorkerInstance implements Worker {
   #waitingFor: string | undefined;
   #hasProgressed = false;
   #pruneAt = 0;
+  /** How far the wall clock is before the steady one. */
+  #clocksApart: number | undefined;
   #changeCount: number | undefined;
 
   constructor(parts: WorkerParts) {
@@ -261,7 +263,32 @@ class WorkerInstance implements Worker {
     return this.#full.size < before;
   }
 
+  /**
+   * What waits for another attempt waits by the wall clock, which outlives the process. Where that
+   * is set back, the pauses must not grow by it. Set forward, they are over: that needs nothing.
+   */
+  async #heedClock(): Promise<void> {
+    const { clock, database, log } = this.#parts;
+    const apart = clock.now() - clock.monotonic();
+    const backMs = Math.ceil((this.#clocksApart ?? apart) - apart);
+    this.#clocksApart = apart;
+    if (backMs < limits.clockSetBackMs) return;
+    log.warn({ backMs }, "the clock was set back");
+    const held = [...this.#ownership.owned.values()];
+    await database.transaction(async (tx) => {
+      const partitions = held.map(({ partition }) => partition);
+      await this.#store.bringNearer(tx, partitions, backMs);
+      const fence = ({ partition, epoch, position }: OwnedPartition) => ({
+        ...{ partition, epoch, from: position, to: position },
+      });
+      await this.#store.advance(tx, held.map(fence));
+    });
+    this.#pruneAt = 0;
+    this.#pass.linesChanged();
+  }
+
   async #beat(): Promise<void> {
+    await this.#heedClock();
     const { taken, lost, isPauseChanged } = await this.#ownership.beat();
     if (this.#parts.clock.now() >= this.#pruneAt) await this.#prune();
     const isRoomier = await this.#letGoOn();

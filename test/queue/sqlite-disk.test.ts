@@ -4,15 +4,15 @@
  * sizes; the full disk is a small tmpfs (where mounting is allowed), the failing one a limit of
  * file size.
  */
-import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openSqliteQueue } from "../../src/engines/sqlite/queue.ts";
 import { RoomGate } from "../../src/engines/sqlite/queue-disk.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { handClock } from "../support/hand-clock.ts";
+import { smallDisk } from "../support/small-disk.ts";
 import {
   idsOf,
   openQueue,
@@ -133,16 +133,6 @@ it.skipIf(process.platform === "win32")(
     expect(await codeOf(engine.append([request("after the restart")]))).toBe("accepted");
   },
 );
-
-/** A file system of a few MiB; undefined where this process may not mount one. */
-function smallDisk(size: string): string | undefined {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined;
-  const folder = temporaryFolder();
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", folder]);
-  if (mounted.status !== 0) return undefined;
-  onTestFinished(() => void execFileSync("umount", ["-l", folder]));
-  return folder;
-}
 
 it("a disk that is full drains by the ballast, keeps what it has, and takes events again", async (test) => {
   const disk = smallDisk("24m");

@@ -12,10 +12,14 @@ const {
   appends,
   eventsMax = 8,
   dataBytes = 10,
+  diskLowBytes,
 }: WriterOptions = JSON.parse(process.argv[2] ?? "{}");
 const tell = (line: WriterLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 const onFatal = ({ code }: MillraceError) => tell({ fatal: code });
-const engine = await openSqliteQueue({ folder, partitions: 4, ballastBytes: 0, onFatal });
+const engine = await openSqliteQueue({
+  ...{ folder, partitions: 4, ballastBytes: 0, onFatal },
+  ...(diskLowBytes === undefined ? {} : { diskLowBytes }),
+});
 const data = JSON.stringify("x".repeat(dataBytes));
 
 for (let counter = 0, append = 0; append < (appends ?? Number.POSITIVE_INFINITY); append++) {

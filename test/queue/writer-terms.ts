@@ -31,6 +31,8 @@ export interface WriterOptions {
   readonly appends?: number;
   readonly eventsMax?: number;
   readonly dataBytes?: number;
+  /** How much of the disk must be free; the engine's own limit where absent. */
+  readonly diskLowBytes?: number;
   /** No file of the process may grow beyond this. */
   readonly fileKibibytesMax?: number;
 }

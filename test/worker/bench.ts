@@ -20,7 +20,7 @@ import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
 import { openMemoryQueue } from "../../src/engines/memory/queue.ts";
 import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { idMaker } from "../../src/lib/ids.ts";
 import { type Log, silentLog } from "../../src/lib/log.ts";
 import { systemRandom } from "../../src/lib/random.ts";
@@ -90,8 +90,9 @@ export class Bench implements AsyncDisposable {
     this.queue = createQueue(engine, { clock: systemClock });
   }
 
-  static async open(): Promise<Bench> {
-    const folder = await mkdtemp(join(tmpdir(), "millrace-worker-"));
+  /** `above` is where its databases lie: a disk of their own. */
+  static async open(above: string = tmpdir()): Promise<Bench> {
+    const folder = await mkdtemp(join(above, "millrace-worker-"));
     return new Bench(folder, openMemoryQueue({ partitions: 4 }));
   }
 
@@ -119,6 +120,7 @@ export class Bench implements AsyncDisposable {
       readonly queries?: Queries<Tables>;
       readonly schedules?: readonly ScheduleDefinition[];
       readonly log?: Log;
+      readonly clock?: Clock;
       readonly queue?: Queue;
       readonly lineBounds?: LineBounds;
       readonly inboxMs?: number;
@@ -145,7 +147,7 @@ export class Bench implements AsyncDisposable {
       database,
       cache,
       tracing: noTracing,
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       random: systemRandom,
       log: options.log ?? silentLog,
       onFatal: (error) => fatal.push(error),
