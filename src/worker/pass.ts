@@ -19,6 +19,7 @@ import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import { decide, isDependencyFailure, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
 import type { OwnedPartition, Ownership } from "./ownership.ts";
+import type { Observe } from "./pass-points.ts";
 import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
 import type { Advance, ParkedEvent, WorkerStore } from "./store.ts";
@@ -44,6 +45,7 @@ export interface PassParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly stop: AbortSignal;
+  readonly observe?: Observe;
 }
 
 /**
@@ -197,10 +199,13 @@ export class Pass {
   /** What is slow by intention: the leases are renewed meanwhile. */
   async #prepare(jobs: readonly Job[]): Promise<void> {
     if (jobs.every(({ handler }) => handler.prepare === undefined)) return;
-    const { clock, database, ownership } = this.#parts;
+    const { clock, database, observe, ownership } = this.#parts;
+    observe?.("before-prepare");
     // Whoever has lost a partition hears of it at the commit.
-    using _renewal = clock.every(limits.heartbeatMs, () => void ownership.renew().catch(() => {}));
+    const renew = () => void ownership.renew().catch(() => {});
+    using _renewal = clock.every(ownership.heartbeatMs, renew);
     await prepareAll(jobs, database.reader, this.#parts);
+    observe?.("after-prepare");
   }
 
   async #handleTogether(task: Task): Promise<void> {
@@ -250,9 +255,13 @@ export class Pass {
   async #begin(queued: QueuedEvent, line: ParkedEvent | undefined) {
     const job = this.#job(queued, line);
     const verdicts: Verdicts = new Map();
-    const brokenOff = await this.#parts.suspicion.begin(queued, job.attempt);
-    if (brokenOff === undefined) await this.#prepare([job]);
-    else {
+    const { observe, suspicion } = this.#parts;
+    observe?.("before-note");
+    const brokenOff = await suspicion.begin(queued, job.attempt);
+    if (brokenOff === undefined) {
+      observe?.("after-note");
+      await this.#prepare([job]);
+    } else {
       const outcome = this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded());
       verdicts.set(formatPlace(queued), outcome);
     }

@@ -16,8 +16,9 @@ import { type LineBounds, type LineFull, Lines } from "./lines.ts";
 import type { Place, Progress as ProgressReport, Standing, WorkerLink } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { isDependencyFailure } from "./outcome.ts";
-import { type OwnedPartition, Ownership } from "./ownership.ts";
+import { type LeaseTimes, type OwnedPartition, Ownership } from "./ownership.ts";
 import { Pass } from "./pass.ts";
+import type { Observe } from "./pass-points.ts";
 import { Progress } from "./progress.ts";
 import { Queries } from "./queries.ts";
 import { Reader } from "./reader.ts";
@@ -51,6 +52,10 @@ export interface WorkerParts {
   readonly inboxMs?: number;
   /** How much may wait in the worker's database; the limits where not given. */
   readonly lineBounds?: LineBounds;
+  /** How long partitions stay with an instance that says nothing; the limits where not given. */
+  readonly leaseTimes?: LeaseTimes;
+  /** Told where the instance stands, step by step: this is how tests crash it there. */
+  readonly observe?: Observe;
 }
 
 export interface Worker extends Service, WorkerLink {
@@ -93,16 +98,16 @@ class WorkerInstance implements Worker {
   #changeCount: number | undefined;
 
   constructor(parts: WorkerParts) {
-    const { clock, database, definition, queue, system, tracing, log } = parts;
+    const { clock, database, definition, queue, system } = parts;
     const stop = this.#stop.signal;
     const handlers = new Map(definition.handlers.map((handler) => [handler.event.type, handler]));
     this.#parts = parts;
     this.name = definition.name;
     this.#store = new WorkerStore(database);
-    this.#ownership = new Ownership(database, parts.instance, clock);
+    this.#ownership = new Ownership(parts);
     this.#progress = new Progress(database, clock);
     const shared = { ...parts, worker: this.name, store: this.#store, stop };
-    this.#outbox = new Outbox({ ...shared, log, tracing });
+    this.#outbox = new Outbox(shared);
     this.#suspicion = new Suspicion(database, this.#store);
     this.#pass = new Pass({
       ...shared,
