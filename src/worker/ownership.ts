@@ -23,7 +23,7 @@ export interface OwnershipChange {
   readonly isPauseChanged: boolean;
 }
 
-/** How long a partition stays with an instance that says nothing, and how often it says something. */
+/** How long a partition stays with a silent instance, and how often one says that it lives. */
 export interface LeaseTimes {
   readonly leaseMs: number;
   readonly heartbeatMs: number;

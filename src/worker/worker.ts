@@ -52,7 +52,7 @@ export interface WorkerParts {
   readonly inboxMs?: number;
   /** How much may wait in the worker's database; the limits where not given. */
   readonly lineBounds?: LineBounds;
-  /** How long partitions stay with an instance that says nothing; the limits where not given. */
+  /** How long partitions stay with a silent instance; the limits where not given. */
   readonly leaseTimes?: LeaseTimes;
   /** Told where the instance stands, step by step: this is how tests crash it there. */
   readonly observe?: Observe;

@@ -45,7 +45,7 @@ export const effectsDatabase = defineDatabase<Tables>({
   },
 });
 
-/** Where an instance sends a signal to itself: at a point, when it comes there for the n-th time. */
+/** Where an instance sends a signal to itself: at a point, when it comes there so many times. */
 export interface Trap {
   readonly point: PassPoint;
   readonly visit: number;
