@@ -9,6 +9,7 @@ import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Ownership } from "./ownership.ts";
+import type { Observe, PassStep } from "./pass-points.ts";
 import type { Progress } from "./progress.ts";
 import type { Advance, OutboxRow, WorkerStore } from "./store.ts";
 import type { Timers } from "./timers.ts";
@@ -26,6 +27,7 @@ export interface CommitParts {
   /** What is emitted is on the queue already. */
   readonly isReplay?: boolean;
   readonly decide: (job: Job, thrown: unknown) => Outcome;
+  readonly observe?: Observe;
   /** Called after each commit of events. */
   readonly onProgress: () => void;
 }
@@ -97,7 +99,7 @@ export class Commits {
     { advances, noted = [] }: Task,
     work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
   ): Promise<Ledger> {
-    const { cache, clock, database, isReplay, store, timers, outbox } = this.#parts;
+    const { cache, clock, database, isReplay, observe, store, timers, outbox } = this.#parts;
     const view = cache.transactionView();
     let blocked: readonly string[] = [];
     try {
@@ -117,11 +119,16 @@ export class Commits {
         await store.advance(tx, advances);
         blocked = [...view.touched];
         await cache.block(blocked);
-        return { ledger, advances, posted, swept };
+        const committed = { ledger, advances, posted, swept };
+        this.#pass("before", committed);
+        return committed;
       });
       const committedAt = preciseNow(clock);
+      this.#pass("after", committed);
+      observe?.("before-release");
       await cache.release(blocked);
       blocked = [];
+      observe?.("after-release");
       await view.settle();
       this.#recordTraces(committed.ledger, view, committedAt);
       this.#afterCommit(committed);
@@ -130,6 +137,12 @@ export class Commits {
       // Only where the commit did not happen, or nobody knows whether it did.
       await cache.release(blocked);
     }
+  }
+
+  #pass(side: "before" | "after", committed: Committed): void {
+    const { observe } = this.#parts;
+    if (observe === undefined) return;
+    for (const step of stepsOf(committed)) observe(`${side}-${step}`);
   }
 
   #afterCommit({ ledger, advances, posted, swept }: Committed): void {
@@ -154,4 +167,15 @@ export class Commits {
       if (keys > 0) trace.refreshed(committedAt, preciseNow(clock), keys);
     }
   }
+}
+
+/** The steps that a transaction is at once. */
+function stepsOf({ ledger, swept }: Committed): PassStep[] {
+  const parts: [PassStep, readonly unknown[]][] = [
+    ["park", ledger.parked],
+    ["drain", ledger.unparked],
+    ["bury", ledger.dead],
+    ["sweep", swept],
+  ];
+  return ["commit", ...parts.flatMap(([step, rows]) => (rows.length > 0 ? [step] : []))];
 }

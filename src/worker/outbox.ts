@@ -5,6 +5,7 @@ import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Queue } from "../queue/queue.ts";
 import { parseTraceparent, type Tracing } from "../tracing/tracing.ts";
+import type { Observe } from "./pass-points.ts";
 import type { OutboxRow, WorkerStore } from "./store.ts";
 
 export interface OutboxParts {
@@ -15,6 +16,7 @@ export interface OutboxParts {
   readonly clock: Clock;
   readonly tracing: Tracing;
   readonly log: Log;
+  readonly observe?: Observe;
 }
 
 /**
@@ -117,7 +119,7 @@ export class Outbox {
   }
 
   async #append(rows: readonly OutboxRow[]): Promise<void> {
-    const { queue, tracing, worker } = this.#parts;
+    const { observe, queue, tracing, worker } = this.#parts;
     const hops = rows.flatMap(({ event }) => {
       const context = parseTraceparent(event.attributes.traceparent);
       if (context?.sampled !== true) return [];
@@ -128,7 +130,9 @@ export class Outbox {
         tracing.hop("worker → message queue", context, { name, eventId: event.id, depth, worker }),
       ];
     });
+    observe?.("before-relay");
     await queue.append(rows.map(({ event }) => ({ event })));
+    observe?.("after-relay");
     for (const hop of hops) hop.end();
   }
 }

@@ -2,6 +2,8 @@ import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import type { Observe } from "./pass-points.ts";
+import type { Advance } from "./store.ts";
 
 /** A partition that this instance may try to move: `epoch` fences every commit. */
 export interface OwnedPartition {
@@ -15,11 +17,32 @@ export interface OwnedPartition {
   position: number;
 }
 
+/** A partition's step to a position; without one, only that it is held is to be proven. */
+export const advanceOf = (
+  { partition, epoch, position }: OwnedPartition,
+  to: number = position,
+): Advance => ({ partition, epoch, from: position, to });
+
 export interface OwnershipChange {
   readonly taken: readonly OwnedPartition[];
   readonly lost: readonly number[];
   /** A person has stopped a partition of this instance, or lets it go on. */
   readonly isPauseChanged: boolean;
+}
+
+/** How long a partition stays with a silent instance, and how often one says that it lives. */
+export interface LeaseTimes {
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+}
+
+export interface OwnershipParts {
+  readonly database: DatabaseEngine;
+  readonly instance: string;
+  readonly clock: Clock;
+  /** The limits where not given. */
+  readonly leaseTimes?: LeaseTimes;
+  readonly observe?: Observe;
 }
 
 interface PositionRow {
@@ -45,16 +68,23 @@ export class Ownership {
   readonly #database: DatabaseEngine;
   readonly #instance: string;
   readonly #clock: Clock;
+  readonly #leaseMs: number;
+  readonly #observe: Observe | undefined;
+  /** How often the leases are renewed. */
+  readonly heartbeatMs: number;
   readonly #owned = new Map<number, OwnedPartition>();
   /** Partition → the last epoch under which this process has held it. */
   readonly #held = new Map<number, number>();
   #nextBeat = Number.NEGATIVE_INFINITY;
   #nextRenewal = Number.NEGATIVE_INFINITY;
 
-  constructor(database: DatabaseEngine, instance: string, clock: Clock) {
+  constructor({ database, instance, clock, leaseTimes = limits, observe }: OwnershipParts) {
     this.#database = database;
     this.#instance = instance;
     this.#clock = clock;
+    this.#leaseMs = leaseTimes.leaseMs;
+    this.heartbeatMs = leaseTimes.heartbeatMs;
+    this.#observe = observe;
   }
 
   get owned(): ReadonlyMap<number, OwnedPartition> {
@@ -89,10 +119,14 @@ export class Ownership {
 
   /** Tells that this instance lives, and brings what it owns to its share. */
   async beat(): Promise<OwnershipChange> {
-    this.#nextBeat = this.#clock.monotonic() + limits.heartbeatMs;
+    this.#nextBeat = this.#clock.monotonic() + this.heartbeatMs;
     this.#nextRenewal = this.#nextBeat;
     const before = new Set(this.#owned.keys());
-    const rows = await this.#database.transaction((tx) => this.#claimShare(tx));
+    const rows = await this.#database.transaction(async (tx) => {
+      const share = await this.#claimShare(tx);
+      if (share.some((row) => this.#isNew(row))) this.#observe?.("before-take");
+      return share;
+    });
     const mine = new Map(rows.map((row) => [row.partition, row]));
     const taken: OwnedPartition[] = [];
     let isPauseChanged = false;
@@ -109,6 +143,7 @@ export class Ownership {
       this.#held.set(partition, epoch);
       taken.push(owned);
     }
+    if (taken.length > 0) this.#observe?.("after-take");
     const lost = [...before].filter((partition) => !mine.has(partition));
     for (const partition of lost) this.#owned.delete(partition);
     return { taken, lost, isPauseChanged };
@@ -121,19 +156,19 @@ export class Ownership {
    */
   async renew(): Promise<void> {
     if (this.#clock.monotonic() < this.#nextRenewal) return;
-    this.#nextRenewal = this.#clock.monotonic() + limits.heartbeatMs;
+    this.#nextRenewal = this.#clock.monotonic() + this.heartbeatMs;
     const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
     const { dialect } = this.#database;
     const renewed = await this.#database.transaction(async (tx) => {
       await tx.run(
         `update millrace_instances set seen_until = ${dialect.nowMs} + $2 where instance = $1`,
-        [this.#instance, limits.leaseMs],
+        [this.#instance, this.#leaseMs],
       );
       return await tx.run(
         `update millrace_positions set lease_until = ${dialect.nowMs} + $2
          from ${dialect.each("$1")} where partition = cast(value ->> 0 as bigint)
            and epoch = cast(value ->> 1 as bigint) returning partition`,
-        [JSON.stringify(epochs), limits.leaseMs],
+        [JSON.stringify(epochs), this.#leaseMs],
       );
     });
     if (renewed.length === epochs.length) return;
@@ -164,17 +199,21 @@ export class Ownership {
     });
   }
 
+  #isNew({ partition, epoch }: PositionRow): boolean {
+    return this.#owned.get(partition)?.epoch !== epoch;
+  }
+
   async #claimShare(tx: Transaction) {
     const { nowMs } = this.#database.dialect;
     await tx.run(
       `insert into millrace_instances (instance, seen_until) values ($1, ${nowMs} + $2)
        on conflict (instance) do update set seen_until = excluded.seen_until`,
-      [this.#instance, limits.leaseMs],
+      [this.#instance, this.#leaseMs],
     );
     // Nobody says to live for longer than a lease: a clock that was set back would keep the dead.
     await tx.run(
       `delete from millrace_instances where seen_until < ${nowMs} or seen_until > ${nowMs} + $1`,
-      [limits.leaseMs],
+      [this.#leaseMs],
     );
     const [{ instances = 1 } = {}] = await tx.run<{ instances: number }>(
       "select count(*) as instances from millrace_instances",
@@ -184,7 +223,7 @@ export class Ownership {
          case when owner is null or lease_until < ${nowMs} or lease_until > ${nowMs} + $1
            then 1 else 0 end as free
        from millrace_positions order by partition`,
-      [limits.leaseMs],
+      [this.#leaseMs],
     );
     const wanted = this.#share(positions, instances);
     await this.#letGo(tx, positions, wanted);
@@ -230,7 +269,7 @@ export class Ownership {
          lease_until = ${dialect.nowMs} + $3 from ${dialect.each("$1")}
        where partition = cast(value ->> 0 as bigint) and epoch = cast(value ->> 1 as bigint)
        returning partition, position, owner, epoch, lease_until, paused`,
-      [JSON.stringify(moves), this.#instance, limits.leaseMs],
+      [JSON.stringify(moves), this.#instance, this.#leaseMs],
     );
     const before = new Map(rows.map((row) => [row.partition, row]));
     return held.map((row) => ({

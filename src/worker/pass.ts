@@ -19,7 +19,8 @@ import { LineFull, type Lines } from "./lines.ts";
 import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import { decide, isDependencyFailure, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
-import type { OwnedPartition, Ownership } from "./ownership.ts";
+import { advanceOf, type OwnedPartition, type Ownership } from "./ownership.ts";
+import type { Observe } from "./pass-points.ts";
 import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
 import type { Advance, ParkedEvent, WorkerStore } from "./store.ts";
@@ -48,6 +49,7 @@ export interface PassParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly stop: AbortSignal;
+  readonly observe?: Observe;
 }
 
 /**
@@ -213,10 +215,13 @@ export class Pass {
   async #prepare(jobs: readonly Job[]): Promise<void> {
     const due = jobs.filter(({ handler, dueAt }) => handler.prepare && dueAt === undefined);
     if (due.length === 0) return;
-    const { clock, database, ownership } = this.#parts;
+    const { clock, database, observe, ownership } = this.#parts;
+    observe?.("before-prepare");
     // Whoever has lost a partition hears of it at the commit.
-    using _renewal = clock.every(limits.heartbeatMs, () => void ownership.renew().catch(() => {}));
+    const renew = () => void ownership.renew().catch(() => {});
+    using _renewal = clock.every(ownership.heartbeatMs, renew);
     await prepareAll(due, database.reader, this.#parts);
+    observe?.("after-prepare");
   }
 
   async #handleTogether(task: Task): Promise<void> {
@@ -251,7 +256,7 @@ export class Pass {
   }
 
   async #lineTask(head: ParkedEvent, owned: OwnedPartition): Promise<Task> {
-    const advances = [advanceOf(owned, owned.position)];
+    const advances = [advanceOf(owned)];
     if (this.#handlerOf(head) === undefined) return { advances, jobs: [] };
     if (this.#parts.suspicion.coversLine(head)) {
       const { job, ...others } = await this.#begin(head, head);
@@ -266,9 +271,13 @@ export class Pass {
   async #begin(queued: QueuedEvent, line: ParkedEvent | undefined) {
     const job = this.#job(queued, line);
     const verdicts: Verdicts = new Map();
-    const brokenOff = await this.#parts.suspicion.begin(queued, job.attempt);
-    if (brokenOff === undefined) await this.#prepare([job]);
-    else {
+    const { observe, suspicion } = this.#parts;
+    observe?.("before-note");
+    const brokenOff = await suspicion.begin(queued, job.attempt);
+    if (brokenOff === undefined) {
+      observe?.("after-note");
+      await this.#prepare([job]);
+    } else {
       const outcome = this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded());
       verdicts.set(formatPlace(queued), outcome);
     }
@@ -385,10 +394,3 @@ export class Pass {
     return decide(thrown, attempt, policyOf(handler), clock.now(), random);
   }
 }
-
-const advanceOf = ({ partition, epoch, position }: OwnedPartition, to: number): Advance => ({
-  partition,
-  epoch,
-  from: position,
-  to,
-});

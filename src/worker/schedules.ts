@@ -8,7 +8,7 @@ import type { EventRecord } from "../system/event-record.ts";
 import { makeEvent } from "../system/make-event.ts";
 import { dataAt, type ScheduleDefinition, type Ticks, ticksOf } from "../system/schedule.ts";
 import type { Outbox } from "./outbox.ts";
-import type { OwnedPartition, Ownership } from "./ownership.ts";
+import { advanceOf, type OwnedPartition, type Ownership } from "./ownership.ts";
 import type { OutboxRow, WorkerStore } from "./store.ts";
 
 /** Whoever owns this partition lets the worker's schedules tick; its fence is theirs. */
@@ -121,7 +121,7 @@ export class Schedules {
         await write(tx, one);
         running.push(one);
       }
-      await store.advance(tx, [fenceOf(owned)]);
+      await store.advance(tx, [advanceOf(owned)]);
       return running;
     });
   }
@@ -142,7 +142,7 @@ export class Schedules {
         tx,
         events.map((event) => ({ partition: tickingPartition, event })),
       );
-      await store.advance(tx, [fenceOf(owned)]);
+      await store.advance(tx, [advanceOf(owned)]);
       return rows;
     });
     running.lastTick = next.lastTick;
@@ -204,13 +204,6 @@ function dueTicks(
 
 const nextAfter = (ticks: Ticks, after: number): number =>
   ticks.next(new Date(after))?.getTime() ?? Number.POSITIVE_INFINITY;
-
-const fenceOf = ({ partition, epoch, position }: OwnedPartition) => ({
-  partition,
-  epoch,
-  from: position,
-  to: position,
-});
 
 async function write(tx: Transaction, { definition, lastTick, nextTick }: Running): Promise<void> {
   await tx.run(

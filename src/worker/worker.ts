@@ -12,6 +12,7 @@ import type { Queue } from "../queue/queue.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { type LineBounds, type LineFull, Lines } from "./lines.ts";
 import type {
   Place,
@@ -22,8 +23,9 @@ import type {
 } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { isDependencyFailure } from "./outcome.ts";
-import { type OwnedPartition, Ownership } from "./ownership.ts";
+import { type LeaseTimes, type OwnedPartition, Ownership } from "./ownership.ts";
 import { Pass } from "./pass.ts";
+import type { Observe } from "./pass-points.ts";
 import { Progress } from "./progress.ts";
 import { Queries } from "./queries.ts";
 import { Reader } from "./reader.ts";
@@ -65,6 +67,10 @@ export interface WorkerParts {
   readonly isReplay?: boolean;
   /** How much may wait in the worker's database; the limits where not given. */
   readonly lineBounds?: LineBounds;
+  /** How long partitions stay with a silent instance; the limits where not given. */
+  readonly leaseTimes?: LeaseTimes;
+  /** Told where the instance stands, step by step: this is how tests crash it there. */
+  readonly observe?: Observe;
 }
 
 export interface Worker extends Service, WorkerLink {
@@ -97,6 +103,7 @@ class WorkerInstance implements Worker {
   readonly #queries: Queries;
   readonly #standings: Standings;
   readonly #suspicion: Suspicion;
+  readonly #clockWatch: ClockWatch;
   /** Partitions that wait until there is room for what has to wait. */
   readonly #full = new Map<number, LineFull>();
   readonly #store: WorkerStore;
@@ -106,23 +113,22 @@ class WorkerInstance implements Worker {
   #waitingFor: string | undefined;
   #hasProgressed = false;
   #pruneAt = 0;
-  /** How far the wall clock is before the steady one. */
-  #clocksApart: number | undefined;
   #changeCount: number | undefined;
 
   constructor(parts: WorkerParts) {
-    const { clock, database, definition, queue, system, tracing, log } = parts;
+    const { clock, database, definition, queue, system } = parts;
     const stop = this.#stop.signal;
     const source = `/${system.name}/${definition.name}`;
     const handlers = new Map(definition.handlers.map((handler) => [handler.event.type, handler]));
     this.#parts = parts;
     this.name = definition.name;
     this.#store = new WorkerStore(database);
-    this.#ownership = new Ownership(database, parts.instance, clock);
+    this.#ownership = new Ownership(parts);
     this.#progress = new Progress(database, clock);
     const timers = new Timers(database);
     const shared = { ...parts, worker: this.name, store: this.#store, timers, stop };
-    this.#outbox = new Outbox({ ...shared, log, tracing });
+    this.#outbox = new Outbox(shared);
+    this.#clockWatch = new ClockWatch({ ...shared, ownership: this.#ownership });
     this.#suspicion = new Suspicion(database, this.#store);
     this.#pass = new Pass({
       ...shared,
@@ -263,32 +269,11 @@ class WorkerInstance implements Worker {
     return this.#full.size < before;
   }
 
-  /**
-   * What waits for another attempt waits by the wall clock, which outlives the process. Where that
-   * is set back, the pauses must not grow by it. Set forward, they are over: that needs nothing.
-   */
-  async #heedClock(): Promise<void> {
-    const { clock, database, log } = this.#parts;
-    const apart = clock.now() - clock.monotonic();
-    const backMs = Math.ceil((this.#clocksApart ?? apart) - apart);
-    this.#clocksApart = apart;
-    if (backMs < limits.clockSetBackMs) return;
-    log.warn({ backMs }, "the clock was set back");
-    const held = [...this.#ownership.owned.values()];
-    await database.transaction(async (tx) => {
-      const partitions = held.map(({ partition }) => partition);
-      await this.#store.bringNearer(tx, partitions, backMs);
-      const fence = ({ partition, epoch, position }: OwnedPartition) => ({
-        ...{ partition, epoch, from: position, to: position },
-      });
-      await this.#store.advance(tx, held.map(fence));
-    });
-    this.#pruneAt = 0;
-    this.#pass.linesChanged();
-  }
-
   async #beat(): Promise<void> {
-    await this.#heedClock();
+    if (await this.#clockWatch.heed()) {
+      this.#pruneAt = 0;
+      this.#pass.linesChanged();
+    }
     const { taken, lost, isPauseChanged } = await this.#ownership.beat();
     if (this.#parts.clock.now() >= this.#pruneAt) await this.#prune();
     const isRoomier = await this.#letGoOn();
