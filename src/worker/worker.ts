@@ -24,7 +24,7 @@ import { Reader } from "./reader.ts";
 import { Standings } from "./standings.ts";
 import { WorkerStore } from "./store.ts";
 import { Suspicion } from "./suspicion.ts";
-import { bookkeepingMigrations, migrationSet } from "./tables.ts";
+import { prepareBookkeeping } from "./tables.ts";
 
 export interface WorkerParts {
   readonly system: SystemDefinition;
@@ -130,7 +130,7 @@ class WorkerInstance implements Worker {
   async start(): Promise<void> {
     if (this.#running !== undefined || this.#stop.signal.aborted) return;
     const { database, definition } = this.#parts;
-    await database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
+    await prepareBookkeeping(database);
     await database.migrate(definition.name, definition.database.migrations);
     await this.#knowQueue();
     await this.#ownership.prepare(await this.#starts());
