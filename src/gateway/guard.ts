@@ -4,8 +4,10 @@ import { refuseForeignHost } from "../lib/http/foreign-hosts.ts";
 import type { InFlight } from "../lib/http/in-flight.ts";
 import { limits } from "../lib/limits.ts";
 import { type Auth, authenticate } from "./auth/authenticate.ts";
-import { type Client, mayDo } from "./auth/client.ts";
+import { type Client, forbidden, mayDo } from "./auth/client.ts";
 import { addressGroup, type RateLimiter } from "./rate-limit.ts";
+
+export { forbidden };
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
 /** At once where nothing has to be waited for: publishing with an API key is the hot path. */
@@ -108,8 +110,3 @@ const toHook =
     if (pending === undefined) done();
     else pending.then(() => done(), done);
   };
-
-export const forbidden = (action: string, subject?: string): MillraceError =>
-  new MillraceError("MR_FORBIDDEN", "The credentials do not allow this.", {
-    remedy: `They need the scope ${subject === undefined ? action : `${action}:${subject}`}.`,
-  });

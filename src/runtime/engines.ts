@@ -15,7 +15,7 @@ import type { DataFolder } from "./data-folder.ts";
 export interface Engines extends AsyncDisposable {
   /** One for the process, whoever asks. */
   queue(): Promise<QueueEngine>;
-  /** A connection of its own for each caller. */
+  /** A connection of its own for each caller; of what is in memory, the same for all. */
   database(worker: string): Promise<DatabaseEngine>;
   cache(): Promise<CacheEngine>;
   /** One for the process, whoever asks. */
@@ -39,10 +39,18 @@ export function createEngines(options: EnginesOptions): Engines {
     return engine;
   };
   let queue: Promise<QueueEngine> | undefined;
+  const inMemory = new Map<string, Promise<DatabaseEngine>>();
   let spans: Promise<SpanStore> | undefined;
   return {
     queue: () => (queue ??= keep(openQueue(options))),
-    database: (worker) => keep(openDatabase(config, data.database(worker), clock)),
+    database(worker) {
+      if (config.database !== "memory:") {
+        return keep(openDatabase(config, data.database(worker), clock));
+      }
+      const opened = inMemory.get(worker) ?? keep(openDatabase(config, "", clock));
+      inMemory.set(worker, opened);
+      return opened;
+    },
     cache: () => keep(openCache(config, clock)),
     spans: () => (spans ??= keep(openSpans(data, clock))),
     async [Symbol.asyncDispose]() {
