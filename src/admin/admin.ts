@@ -16,12 +16,7 @@ import { answerOpen } from "./open-answers.ts";
 import type { AdminOptions } from "./options.ts";
 import { readRequest } from "./read-request.ts";
 import { findRoute } from "./router.ts";
-import { bulkRoutes } from "./routes/bulk.ts";
-import { letterRoutes } from "./routes/dead-letter.ts";
-import { listRoutes } from "./routes/dead-letters.ts";
-import { queueRoutes } from "./routes/queue.ts";
 import { sendAnswer } from "./send-answer.ts";
-import { Workers } from "./workers.ts";
 
 /** The admin port: what people do about dead letters and the queue, over HTTP. */
 export interface Admin extends Service {
@@ -44,7 +39,7 @@ class HttpAdmin implements Admin {
   readonly #inFlight = new InFlight();
   readonly #arrivals: ArrivalWatch;
   readonly #stop = new AbortController();
-  readonly #routes: readonly Route[];
+  #routes: Promise<readonly Route[]> | undefined;
   #address: Address;
   #stopping: Promise<void> | undefined;
 
@@ -52,8 +47,6 @@ class HttpAdmin implements Admin {
     this.#options = options;
     this.#address = options.listen;
     this.#arrivals = new ArrivalWatch(options.clock);
-    const tools = { ...options, workers: new Workers(options) };
-    this.#routes = [listRoutes, bulkRoutes, letterRoutes, queueRoutes].flatMap((of) => of(tools));
     this.#server = strictServer((request, response) => this.#handle(request, response), false);
     this.#server.requestTimeout = limits.requestTimeoutMs;
     this.#server.on("clientError", answerParserError);
@@ -118,10 +111,18 @@ class HttpAdmin implements Admin {
     if (this.#inFlight.count > limits.adminRequestsMax) throw overloaded();
     const { auth, clock } = this.#options;
     const client = await admit(request, auth);
-    const match = findRoute(this.#routes, request.method ?? "", pathOf(request));
+    const match = findRoute(await this.#loadRoutes(), request.method ?? "", pathOf(request));
     const parts = { client, match, signal, arrivals: this.#arrivals };
     const call = await readRequest(request, response, parts);
     await sendAnswer(await match.route.run(call), response, clock, signal);
+  }
+
+  /** What they work with takes more memory than all else here, so it waits for a request. */
+  #loadRoutes(): Promise<readonly Route[]> {
+    this.#routes ??= import("./routes/all.ts").then(({ adminRoutes }) =>
+      adminRoutes(this.#options),
+    );
+    return this.#routes;
   }
 
   #refuse(thrown: unknown, request: IncomingMessage, response: ServerResponse): void {

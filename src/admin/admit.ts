@@ -11,7 +11,10 @@ import { refuseForeignHost } from "../lib/http/foreign-hosts.ts";
  */
 export async function admit({ headers }: IncomingMessage, auth: Auth): Promise<Client> {
   // A name of somebody's that leads here makes his page one of the same origin.
-  if (auth.mode === "open") refuseForeignHost(headers.host);
+  if (auth.mode === "open") {
+    const remedy = "Without authentication only localhost is answered; see MILLRACE_AUTH.";
+    refuseForeignHost(headers.host, { remedy });
+  }
   refuseForeignPages(headers);
   return await authenticate(auth, headers.authorization);
 }

@@ -96,7 +96,8 @@ export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions):
 function hostCheck(auth: Auth, baseUrl: string | undefined): (request: FastifyRequest) => void {
   if (auth.mode !== "open") return () => {};
   const publicHost = baseUrl === undefined ? undefined : new URL(baseUrl).host.toLowerCase();
-  return ({ headers }) => refuseForeignHost(headers.host, publicHost);
+  const remedy = "Without authentication only localhost is answered; see MILLRACE_PUBLIC_URL.";
+  return ({ headers }) => refuseForeignHost(headers.host, { publicHost, remedy });
 }
 
 function remember({ call }: FastifyRequest, client: Client): undefined {

@@ -6,12 +6,13 @@ import { MillraceError } from "../errors.ts";
  *
  * @throws MR_HOST_UNKNOWN
  */
-export function refuseForeignHost(header: string | undefined, publicHost?: string): void {
+export function refuseForeignHost(
+  header: string | undefined,
+  { remedy, publicHost }: { readonly remedy: string; readonly publicHost?: string | undefined },
+): void {
   const host = header?.toLowerCase();
   if (host === undefined || host === publicHost || isOwnName(host)) return;
-  throw new MillraceError("MR_HOST_UNKNOWN", `This is not ${header}.`, {
-    remedy: "Without authentication only localhost is answered; see MILLRACE_PUBLIC_URL.",
-  });
+  throw new MillraceError("MR_HOST_UNKNOWN", `This is not ${header}.`, { remedy });
 }
 
 const isOwnName = (host: string): boolean =>
