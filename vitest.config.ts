@@ -15,5 +15,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Systems that tests start run side by side: each gets an admin port of its own.
+    env: { MILLRACE_DASHBOARD_PORT: "0" },
   },
 });

@@ -22,6 +22,8 @@ export interface SystemStart {
 export interface RunningSystem extends AsyncDisposable {
   /** Where the load balancer listens, without a slash at its end. */
   readonly url: string;
+  /** Where its admin API does. */
+  readonly adminUrl: string;
   /** What the system has written so far. */
   output(): string;
   /** Stops it as Ctrl-C does, and resolves to its exit status. */
@@ -34,12 +36,13 @@ export async function startSystem(
   { readyPaths, environment = {}, data }: SystemStart,
 ): Promise<RunningSystem> {
   const folder = data ?? (await mkdtemp(join(tmpdir(), "millrace-")));
-  const port = await freePort();
+  const [port, adminPort] = [await freePort(), await freePort()];
   const child = spawn(process.execPath, [command, "start", app], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,
       MILLRACE_PORT: String(port),
+      MILLRACE_DASHBOARD_PORT: String(adminPort),
       MILLRACE_DATA: folder,
       MILLRACE_LOG_LEVEL: "warn",
       ...environment,
@@ -69,6 +72,7 @@ export async function startSystem(
   }
   return {
     url,
+    adminUrl: `http://127.0.0.1:${adminPort}`,
     output: () => output,
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../lib/clock.ts";
 import type { MillraceError } from "../lib/errors.ts";
+import { endGently, isBodyComing } from "../lib/http/end-gently.ts";
 import { limits as fixed } from "../lib/limits.ts";
 import type { Body } from "./body-buffer.ts";
 import type { Deadline } from "./deadlines.ts";
-import { endGently, isBodyComing } from "./end-gently.ts";
 import { answerHeaders } from "./forward-headers.ts";
 import type { BalancerLimits } from "./limits.ts";
 import { StreamedBody } from "./streamed-body.ts";

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { MillraceError } from "../lib/errors.ts";
+import { rawProblem } from "../lib/http/answer-problem.ts";
 import { limits as fixed } from "../lib/limits.ts";
-import { rawProblem } from "./answer-problem.ts";
 import type { Forwarder } from "./forwarder.ts";
 import type { BalancerLimits } from "./limits.ts";
 

@@ -1,15 +1,11 @@
 import { systemClock } from "../lib/clock.ts";
-import { MillraceError } from "../lib/errors.ts";
 import type { Flags } from "../runtime/config.ts";
-import {
-  type DeadLetterFilter,
-  DeadLetters,
-  type StoredDeadLetter,
-} from "../worker/dead-letters.ts";
+import type { DeadLetterFilter } from "../worker/dead-letters.ts";
+import { type FoundLetter, findLetter } from "../worker/redrive.ts";
 import type { ChoiceOptions } from "./dead-letters.ts";
 import type { Output } from "./output.ts";
 import { parseSince } from "./queue-view.ts";
-import type { OpenedWorker, OpenedWorkers } from "./worker-view.ts";
+import type { OpenedWorkers } from "./worker-view.ts";
 
 /** What every one of these commands is called with. */
 export interface Call extends ChoiceOptions {
@@ -30,34 +26,6 @@ export function filterOf({ id, type, key, fingerprint, since, until }: Call): De
   };
 }
 
-export interface Found {
-  readonly worker: OpenedWorker;
-  readonly letters: DeadLetters;
-  readonly letter: StoredDeadLetter;
-}
-
-/**
- * The one dead letter with an id.
- *
- * @throws MR_EVENT_NOT_FOUND; MR_USAGE where several workers have given up on it
- */
-export async function findOne({ workers }: OpenedWorkers, call: Call): Promise<Found> {
-  const found: Found[] = [];
-  for (const worker of workers) {
-    const letters = new DeadLetters(worker.database);
-    for (const letter of await letters.list(filterOf(call), 2)) {
-      found.push({ worker, letters, letter });
-    }
-  }
-  const [one, other] = found;
-  if (one === undefined) {
-    throw new MillraceError("MR_EVENT_NOT_FOUND", `There is no dead letter ${call.id ?? ""}.`, {
-      remedy: "millrace dead-letters list tells those that there are.",
-    });
-  }
-  if (other === undefined) return one;
-  const names = [...new Set(found.map(({ worker }) => worker.name))].join(", ");
-  throw new MillraceError("MR_USAGE", `${call.id} is a dead letter of ${names}.`, {
-    remedy: "Say whose is meant: --worker NAME.",
-  });
-}
+/** The one dead letter with the id that was given. */
+export const findOne = ({ workers }: OpenedWorkers, call: Call): Promise<FoundLetter> =>
+  findLetter(workers, { ...filterOf(call), id: call.id ?? "" }, "Say whose: --worker NAME.");

@@ -2,7 +2,15 @@ import type { SettingName } from "../runtime/settings.ts";
 import { type DefineCommand, describe, runs } from "./command.ts";
 import { addConfigOptions, flagsOf } from "./config-options.ts";
 
-const settingNames: readonly SettingName[] = ["port", "host", "data", "auth", "logLevel"];
+const settingNames: readonly SettingName[] = [
+  "port",
+  "host",
+  "adminPort",
+  "adminHost",
+  "data",
+  "auth",
+  "logLevel",
+];
 
 /** `millrace dev app.ts` */
 export const define: DefineCommand = (command) => {

@@ -11,24 +11,30 @@ export interface FirstScreen {
   readonly boxes: readonly Pick<BoxStatus, "kind" | "name">[];
   /** Where the API is; undefined where no balancer runs here. */
   readonly port: number | undefined;
+  /** Where the admin API is; undefined where it is turned off or runs elsewhere. */
+  readonly adminPort: number | undefined;
   readonly firstKey: string | undefined;
   readonly paint: (format: Parameters<typeof styleText>[0], text: string) => string;
 }
 
 /** What runs where, what to open, and what to try first. */
 export function firstScreen(screen: FirstScreen): string {
-  const { app, summary, config, port, paint } = screen;
+  const { app, summary, config, port, adminPort, paint } = screen;
   const what = `${summary.name} (${app})`;
   const where = `data ${config.data}, ${engineNames(config)}`;
   const title = paint("bold", `millrace ${version}`);
   const lines = [`${title}   node ${process.versions.node}   ${what}   ${where}`];
   if (port !== undefined) {
-    const url = `http://${hostOf(config)}:${port}`;
+    const url = `http://${hostOf(config.host)}:${port}`;
     lines.push(row("API", `${paint("cyan", url)}     ${balancerLine(screen)}`));
     if (summary.hasPage) lines.push(row("Page", paint("cyan", `${url}/`)));
     lines.push(row("Docs", paint("cyan", `${url}/docs`)));
   } else if (names(screen, "gateway").length > 0) {
     lines.push(row("Gateways", names(screen, "gateway").join("   ")));
+  }
+  if (adminPort !== undefined) {
+    const url = `http://${hostOf(config.adminHost)}:${adminPort}`;
+    lines.push(row("Admin", `${paint("cyan", url)}     dead letters, queue`));
   }
   const workers = workersLine(screen);
   if (workers !== "") lines.push(row("Workers", workers));
@@ -67,7 +73,7 @@ const engineNames = ({ queue, database }: Config): string =>
     : `queue ${queue}, database ${database}`;
 
 /** A browser on this machine reaches every address of it as localhost. */
-function hostOf({ host }: Config): string {
+function hostOf(host: string): string {
   if (["127.0.0.1", "::1", "0.0.0.0", "::", "localhost"].includes(host)) return "localhost";
   return host.includes(":") ? `[${host}]` : host;
 }
@@ -79,6 +85,6 @@ function curlLine({ port, config, summary, firstKey }: FirstScreen): string | un
   const key = needsKey ? ` -H 'authorization: Bearer ${firstKey ?? "YOUR-KEY"}'` : "";
   // A quote inside a shell's single quotes ends them, stands escaped, and begins them again.
   const data = JSON.stringify(example.data).replaceAll("'", "'\\''");
-  const address = `${hostOf(config)}:${port}/events/${example.type}`;
+  const address = `${hostOf(config.host)}:${port}/events/${example.type}`;
   return `curl ${address} -H 'content-type: application/json'${key} -d '${data}'`;
 }

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
-import { isRfc3339 } from "../lib/rfc3339.ts";
+import { parseTimeAhead, parseTimeText, timeTextForms } from "../lib/time-text.ts";
 import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
 import { existingDataFolder } from "../runtime/data-folder.ts";
@@ -50,21 +50,16 @@ export async function cursorsAt(queue: QueueEngine, timeMs: number): Promise<Map
   return cursors;
 }
 
-const units: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3.6e6, d: 86.4e6 };
-
 /**
  * Reads `--since`: `90s`, `10m`, `2h`, `7d` before now, or a time of RFC 3339.
  *
  * @throws MR_USAGE
  */
 export function parseSince(text: string, nowMs: number): number {
-  const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  const unitMs = units[unit];
-  if (count !== undefined && unitMs !== undefined) return nowMs - Number(count) * unitMs;
-  const timeMs = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isFinite(timeMs)) return timeMs;
+  const timeMs = parseTimeText(text, nowMs);
+  if (timeMs !== undefined) return timeMs;
   throw new MillraceError("MR_USAGE", `--since is ${JSON.stringify(text)}.`, {
-    remedy: "It takes 90s, 10m, 2h, 7d, or a time such as 2026-01-31T12:00:00Z.",
+    remedy: `It takes ${timeTextForms}.`,
   });
 }
 
@@ -74,12 +69,10 @@ export function parseSince(text: string, nowMs: number): number {
  * @throws MR_USAGE
  */
 export function timeAhead(text: string, nowMs: number): string {
-  const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  const aheadMs = Number(count) * (units[unit] ?? Number.NaN);
-  if (Number.isSafeInteger(nowMs + aheadMs)) return new Date(nowMs + aheadMs).toISOString();
-  if (isRfc3339(text)) return text;
+  const time = parseTimeAhead(text, nowMs);
+  if (time !== undefined) return time;
   throw new MillraceError("MR_USAGE", `--at is ${JSON.stringify(text)}.`, {
-    remedy: "It takes 90s, 10m, 2h, 7d, or a time such as 2027-01-31T12:00:00Z.",
+    remedy: `It takes ${timeTextForms}.`,
   });
 }
 

@@ -1,10 +1,8 @@
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
-import { decodeUtf8, parseJson } from "../lib/json.ts";
 import { loadApplication } from "../runtime/application.ts";
-import { makeEvent } from "../system/make-event.ts";
-import { dryRun } from "../worker/dry-run.ts";
 import { describeFailure } from "../worker/outcome.ts";
+import { dryRunJson, editLetter, tryLetter } from "../worker/redrive.ts";
 import type { ExitCode } from "./command.ts";
 import { type Call, findOne } from "./dead-letter-choice.ts";
 import { openWorkers } from "./worker-view.ts";
@@ -19,17 +17,12 @@ export async function dryRunDeadLetter(call: Call & { readonly app?: string }): 
   }
   const system = await loadApplication(app);
   await using opened = await openWorkers(call.flags, call.worker);
-  const { worker, letter } = await findOne(opened, call);
-  const definition = system.workers.find(({ name }) => name === worker.name);
-  if (definition === undefined) {
-    throw new MillraceError("MR_USAGE", `${app} has no worker "${worker.name}".`);
-  }
+  const found = await findOne(opened, call);
   const cache = await opened.cache();
-  const parts = { system, worker: definition, database: worker.database, cache };
-  const { error, emitted, touched } = await dryRun(letter, { ...parts, clock: systemClock });
+  const run = await tryLetter(found, { system, cache, clock: systemClock });
+  const { error, emitted, touched } = run;
   if (output.json) {
-    const events = emitted.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) }));
-    output.value({ id, worker: worker.name, error: error ?? null, emitted: events, touched });
+    output.value(dryRunJson(found.worker.name, id, run));
     return error === undefined ? 0 : 1;
   }
   if (error === undefined) output.line("It would succeed. Nothing was changed.");
@@ -46,16 +39,10 @@ export async function editDeadLetter(
   const { app, data, output } = call;
   const system = await loadApplication(app);
   await using opened = await openWorkers(call.flags, call.worker);
-  const { letters, letter } = await findOne(opened, call);
-  const { event } = letter;
-  const definition = system.events.get(event.type);
-  if (definition === undefined) {
-    throw new MillraceError("MR_EVENT_UNKNOWN", `${app} knows no event ${event.type}.`);
-  }
-  const parsed = parseJson(decodeUtf8(Buffer.from(data)));
-  const { id, source, time, attributes } = event;
-  const edited = await makeEvent(definition, parsed, { id, source, time, attributes });
-  await letters.edit(letter, edited);
+  const found = await findOne(opened, call);
+  const { letters, letter } = found;
+  const { id } = letter.event;
+  const parsed = await editLetter(found, Buffer.from(data), system);
   if (call.retry === true) await letters.retry([letter], systemClock.now());
   if (output.json) output.value({ id, data: parsed, retried: call.retry === true });
   else output.line(`${id}  ${call.retry === true ? "edited and handed on again" : "edited"}.`);

@@ -2,9 +2,16 @@ import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { DeadLetters, type StoredDeadLetter } from "../worker/dead-letters.ts";
-import type { Place } from "../worker/link.ts";
 import type { Failure } from "../worker/outcome.ts";
 import { describeFailure } from "../worker/outcome.ts";
+import {
+  type Change,
+  changeLetters,
+  groupJson,
+  letterJson,
+  pagesOf,
+  timeOf,
+} from "../worker/redrive.ts";
 import type { ExitCode } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { type Call, filterOf, findOne } from "./dead-letter-choice.ts";
@@ -26,7 +33,7 @@ export async function listDeadLetters(
     total += await letters.count(filterOf(call));
     if (call.group === true) {
       for (const group of await letters.groups(filterOf(call), limit)) {
-        if (output.json) output.value({ worker: name, ...group }, 0);
+        if (output.json) output.value(groupJson(name, group), 0);
         else {
           const { fingerprint, count, type, error } = group;
           output.line(`${fingerprint}  ${count}×  ${name}  ${type}  ${sentenceOf(error)}`);
@@ -35,7 +42,7 @@ export async function listDeadLetters(
       continue;
     }
     for (const letter of await letters.list(filterOf(call), limit)) {
-      if (output.json) output.value(shown(name, letter), 0);
+      if (output.json) output.value(letterJson(name, letter), 0);
       else output.line(lineOf(name, letter));
     }
   }
@@ -49,7 +56,7 @@ export async function showDeadLetter(call: Call): Promise<ExitCode> {
   await using opened = await openWorkers(call.flags, call.worker);
   const { worker, letter } = await findOne(opened, call);
   if (output.json) {
-    output.value(shown(worker.name, letter));
+    output.value(letterJson(worker.name, letter));
     return 0;
   }
   const { event, error, history, isHeld } = letter;
@@ -76,18 +83,16 @@ export async function showDeadLetter(call: Call): Promise<ExitCode> {
 }
 
 export const retryDeadLetters = (call: Call & BulkOptions): Promise<ExitCode> =>
-  changeAll(call, "retry", "handed to their handlers again", (letters, places, now) =>
-    letters.retry(places, now),
-  );
+  changeAll(call, "retry", "handed to their handlers again");
 
 export const discardDeadLetters = (call: Call & BulkOptions): Promise<ExitCode> =>
-  changeAll(call, "discard", "discarded", (letters, places, now) => letters.discard(places, now));
+  changeAll(call, "discard", "discarded");
 
 export async function exportDeadLetters(call: Call): Promise<ExitCode> {
   await using opened = await openWorkers(call.flags, call.worker);
   for (const { name, database } of opened.workers) {
-    for await (const page of pagesOf(new DeadLetters(database), call)) {
-      for (const letter of page) call.output.value(shown(name, letter), 0);
+    for await (const page of pagesOf(new DeadLetters(database), filterOf(call))) {
+      for (const letter of page) call.output.value(letterJson(name, letter), 0);
     }
   }
   return 0;
@@ -96,9 +101,8 @@ export async function exportDeadLetters(call: Call): Promise<ExitCode> {
 /** Counts, asks, then changes page after page at the given rate, and shows how far it is. */
 async function changeAll(
   call: Call & BulkOptions,
-  verb: string,
+  verb: Change["verb"],
   done: string,
-  change: (letters: DeadLetters, places: readonly Place[], nowMs: number) => Promise<number>,
 ): Promise<ExitCode> {
   const { output } = call;
   const rate = call.rate === undefined ? Number.POSITIVE_INFINITY : rateOf(call.rate);
@@ -109,15 +113,11 @@ async function changeAll(
   if (call.id !== undefined) await findOne(opened, call);
   else if (!(await isMeant(total, verb, call))) return 130;
   const status = new StatusLine();
-  const startedAt = systemClock.monotonic();
   let changed = 0;
-  for (const letters of all) {
-    for await (const page of pagesOf(letters, call, Math.min(rate, limits.deadLetterPageMax))) {
-      changed += await change(letters, page, systemClock.now());
-      status.set(`${progressBar(changed / Math.max(1, total))} ${changed} of ${total}`);
-      const dueMs = (changed / rate) * 1_000 - (systemClock.monotonic() - startedAt);
-      if (dueMs > 0 && changed < total) await systemClock.sleep(dueMs);
-    }
+  const filter = filterOf(call);
+  for await (const count of changeLetters(all, { verb, filter, rate, clock: systemClock })) {
+    changed = count;
+    status.set(`${progressBar(changed / Math.max(1, total))} ${changed} of ${total}`);
   }
   status.set("");
   if (output.json) output.value({ count: changed }, 0);
@@ -132,38 +132,11 @@ async function isMeant(total: number, verb: string, { yes, output }: Call & Bulk
   return await confirm(`${verb} them all?`, "Add --yes, or name one by its id.");
 }
 
-/** Page after page in the order of positions; what a page changes is gone from the next. */
-async function* pagesOf(letters: DeadLetters, call: Call, size: number = limits.deadLetterPageMax) {
-  let last: StoredDeadLetter | undefined;
-  for (;;) {
-    const page = await letters.list(filterOf(call), size, last);
-    if (page.length === 0) return;
-    last = page.at(-1);
-    yield page;
-  }
-}
-
-/** The documented form of `--json` and of `export`. */
-function shown(worker: string, { event, acceptedAt, diedAt, ...letter }: StoredDeadLetter) {
-  const { data, ...attributes } = event;
-  return {
-    worker,
-    ...attributes,
-    data: JSON.parse(data) as unknown,
-    ...letter,
-    history: letter.history.map((attempt) => ({ ...attempt, at: timeOf(attempt.at) })),
-    acceptedAt: timeOf(acceptedAt),
-    diedAt: timeOf(diedAt),
-  };
-}
-
 function lineOf(worker: string, { event, diedAt, attempts, error, isHeld }: StoredDeadLetter) {
   const held = isHeld ? "  held" : "";
   const what = `${worker}  ${event.type}  ${clean(event.key)}${held}`;
   return fitted(`${timeOf(diedAt)}  ${event.id}  ${what}  ${attempts}×  ${sentenceOf(error)}`);
 }
-
-const timeOf = (ms: number): string => new Date(ms).toISOString();
 
 const sentenceOf = (error: Failure): string => clean(describeFailure(error).split("\n")[0] ?? "");
 

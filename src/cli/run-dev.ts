@@ -1,7 +1,7 @@
-import { assertAuthConfigured } from "../gateway/auth/authenticate.ts";
 import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { shortPath } from "../lib/short-path.ts";
+import { assertAccessSafe } from "../runtime/access.ts";
 import { type Config, type Flags, parseConfig } from "../runtime/config.ts";
 import { openDataFolder } from "../runtime/data-folder.ts";
 import { DevRunner } from "../runtime/dev.ts";
@@ -23,7 +23,7 @@ export async function runDev({ app, flags, output }: Call): Promise<ExitCode> {
   const parsed = parseConfig(flags, process.env).config;
   const logFormat = parsed.logFormat === "auto" ? "pretty" : parsed.logFormat;
   const config: Config = { ...parsed, logFormat };
-  assertAuthConfigured(config.host, { mode: config.auth.includes("open") ? "open" : "required" });
+  assertAccessSafe(config);
   const data = await openDataFolder(config.data);
   const screen = new DevScreen(app, config, output);
   const runner = new DevRunner({
@@ -60,7 +60,7 @@ class DevScreen {
     this.#output = output;
   }
 
-  ready({ port, summary }: Ready, generation: number): void {
+  ready({ port, adminPort, summary }: Ready, generation: number): void {
     if (summary === undefined) return;
     if (generation === 0) {
       const boxes = [
@@ -68,7 +68,15 @@ class DevScreen {
         ...summary.workers.map((name) => ({ kind: "worker", name: `worker-${name}-1` }) as const),
       ];
       const paint = this.#output.paintProgress.bind(this.#output);
-      const screen = { summary, config: this.#config, boxes, port, firstKey: undefined, paint };
+      const screen = {
+        summary,
+        config: this.#config,
+        boxes,
+        port,
+        adminPort,
+        firstKey: undefined,
+        paint,
+      };
       this.#say(firstScreen({ ...screen, app: shortPath(this.#app) }));
     } else {
       this.#say("Runs again.");

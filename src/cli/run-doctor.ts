@@ -4,7 +4,7 @@ import { checkApplication } from "../runtime/doctor/application.ts";
 import { checkComputer } from "../runtime/doctor/computer.ts";
 import { checkData } from "../runtime/doctor/data.ts";
 import type { Finding } from "../runtime/doctor/finding.ts";
-import { checkPort } from "../runtime/doctor/port.ts";
+import { checkPorts } from "../runtime/doctor/port.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
 
@@ -20,7 +20,7 @@ export async function runDoctor({ app, flags, output }: Call): Promise<ExitCode>
   const { config, found } = checkVariables(flags);
   findings.push(...found);
   if (config !== undefined) {
-    findings.push(await checkPort(config));
+    findings.push(...(await checkPorts(config)));
     findings.push(...(await checkData(config)));
     if (app !== undefined) findings.push(...(await checkApplication(app, config)));
   }

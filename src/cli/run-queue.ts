@@ -2,7 +2,6 @@ import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { version } from "../lib/version.ts";
-import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import type { Flags } from "../runtime/config.ts";
 import { Steering } from "../worker/steering.ts";
 import type { ExitCode } from "./command.ts";
@@ -61,29 +60,13 @@ export async function skipEvents(
       partition ?? "",
       statuses.map((status) => status.partition),
     );
-    const from = statuses.find((status) => status.partition === wanted)?.position ?? 0;
-    const next = await nextEvents(await opened.queue(), wanted, from, countOf(call.events));
-    await steering.skip(from, next, by, systemClock.now());
-    skipped = next.map(({ event }) => event.id);
+    const [queue, count] = [await opened.queue(), countOf(call.events)];
+    skipped = await steering.skipNext(queue, wanted, count, by, systemClock.now());
   }
   if (output.json) output.value({ worker, skipped }, 0);
   else if (skipped.length === 0) output.line("There is nothing to pass over.");
   else output.line(`Passed over, and dead letters now: ${skipped.join(", ")}`);
   return 0;
-}
-
-async function nextEvents(
-  queue: QueueEngine,
-  partition: number,
-  from: number,
-  count: number,
-): Promise<readonly QueuedEvent[]> {
-  const subscription = queue.subscribe(new Map([[partition, from]]));
-  try {
-    return (await subscription.next(count, 0)).events;
-  } finally {
-    await subscription.close();
-  }
 }
 
 function partitionsOf(text: string, known: readonly number[]): number[] {

@@ -47,7 +47,15 @@ async function greet(app: string, started: StartedSystem, output: Output): Promi
   const { system, config, supervisor, firstKey } = started;
   const boxes = supervisor.snapshot();
   if (output.json) {
-    output.value({ system: system.name, port: supervisor.port ?? null, boxes }, 0);
+    output.value(
+      {
+        system: system.name,
+        port: supervisor.port ?? null,
+        adminPort: supervisor.adminPort ?? null,
+        boxes,
+      },
+      0,
+    );
     return;
   }
   output.progress(
@@ -57,6 +65,7 @@ async function greet(app: string, started: StartedSystem, output: Output): Promi
       config,
       boxes,
       port: supervisor.port,
+      adminPort: supervisor.adminPort,
       firstKey,
       paint: (format, text) => output.paintProgress(format, text),
     }),

@@ -7,6 +7,8 @@ const settingNames: readonly SettingName[] = [
   "workers",
   "port",
   "host",
+  "adminPort",
+  "adminHost",
   "data",
   "auth",
   "logLevel",
@@ -31,7 +33,7 @@ export const define: DefineCommand = (command) => {
     ],
   );
   addConfigOptions(command, settingNames)
-    .option("--only <box>", "run only gateway, balancer, or worker:NAME")
+    .option("--only <box>", "run only gateway, balancer, admin, or worker:NAME")
     .option("--print-config", "show each setting and where it came from, and run nothing");
   runs<Options>(command, async ({ args, options, output }) => {
     const [app = ""] = args;

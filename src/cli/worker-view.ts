@@ -1,18 +1,11 @@
 import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import { systemClock } from "../lib/clock.ts";
-import { MillraceError } from "../lib/errors.ts";
-import { didYouMean } from "../lib/nearest.ts";
 import type { QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
 import { type DataFolder, existingDataFolder, knownWorkers } from "../runtime/data-folder.ts";
 import { createEngines } from "../runtime/engines.ts";
-
-/** A worker's database, opened beside its running instances. */
-export interface OpenedWorker {
-  readonly name: string;
-  readonly database: DatabaseEngine;
-}
+import { type OpenedWorker, unknownWorker } from "../worker/redrive.ts";
 
 export interface OpenedWorkers extends AsyncDisposable {
   readonly workers: readonly OpenedWorker[];
@@ -26,7 +19,7 @@ export interface OpenedWorkers extends AsyncDisposable {
 /**
  * Opens the databases of a data folder's workers, or of the one that is named. Makes none.
  *
- * @throws MR_DATA_UNUSABLE where there is none; MR_USAGE where the name is unknown
+ * @throws MR_DATA_UNUSABLE where there is none; MR_WORKER_UNKNOWN
  */
 export async function openWorkers(flags: Flags, name?: string): Promise<OpenedWorkers> {
   const { config } = parseConfig(flags, process.env);
@@ -34,9 +27,7 @@ export async function openWorkers(flags: Flags, name?: string): Promise<OpenedWo
   const known = await knownWorkers(data);
   const wanted = name === undefined ? known : known.filter((worker) => worker === name);
   if (name !== undefined && wanted.length === 0) {
-    throw new MillraceError("MR_USAGE", `There is no worker "${name}" in ${data.path}.`, {
-      remedy: didYouMean(name, known).trim() || `There are: ${known.join(", ") || "none"}.`,
-    });
+    throw unknownWorker(name, known);
   }
   const onFatal = (error: Error) => {
     throw error;

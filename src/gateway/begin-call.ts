@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../lib/clock.ts";
+import type { InFlight } from "../lib/http/in-flight.ts";
 import type { Hop, Tracing } from "../tracing/tracing.ts";
 import { anonymous } from "./auth/client.ts";
 import type { Call } from "./call.ts";
-import type { InFlight } from "./in-flight.ts";
 
 interface CallOptions {
   readonly tracing: Tracing;

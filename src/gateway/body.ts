@@ -1,64 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { MillraceError } from "../lib/errors.ts";
+import type { MillraceError } from "../lib/errors.ts";
+import type { Arrival, ArrivalWatch } from "../lib/http/arrival-watch.ts";
+import { brokenOff } from "../lib/http/whole-body.ts";
 import { limits } from "../lib/limits.ts";
-import type { Arrival, ArrivalWatch } from "./arrival-watch.ts";
-
-export type BodyRead = (error: Error | null, body?: Buffer) => void;
-
-/**
- * Reads a whole body, counting its bytes instead of believing its length. A callback, since a
- * promise would cost a turn on the hot path.
- */
-export function readBody(request: IncomingMessage, watch: ArrivalWatch, done: BodyRead): void {
-  new WholeBody(request, watch, done);
-}
-
-class WholeBody implements Arrival {
-  bytes = 0;
-  readonly #watch: ArrivalWatch;
-  readonly #done: BodyRead;
-  readonly #chunks: Buffer[] = [];
-  #isDone = false;
-
-  constructor(request: IncomingMessage, watch: ArrivalWatch, done: BodyRead) {
-    this.#watch = watch;
-    this.#done = done;
-    watch.add(this, limits.requestTimeoutMs);
-    request.on("data", (chunk: Buffer) => this.#add(chunk));
-    request.on("end", () => this.#finish(null));
-    // A connection that breaks off is an error here too.
-    request.on("error", (cause) => this.#finish(brokenOff(cause)));
-  }
-
-  giveUp(error: MillraceError): void {
-    this.#finish(error);
-  }
-
-  /** What comes after the end was given up on is thrown away. */
-  #add(chunk: Buffer): void {
-    if (this.#isDone) return;
-    this.bytes += chunk.length;
-    if (this.bytes > limits.bodyBytesMax) this.#finish(tooLarge());
-    else this.#chunks.push(chunk);
-  }
-
-  #finish(error: Error | null): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
-    this.#watch.delete(this);
-    const [first] = this.#chunks;
-    if (error !== null) this.#done(error);
-    else if (this.#chunks.length === 1) this.#done(null, first);
-    else this.#done(null, Buffer.concat(this.#chunks, this.bytes));
-    this.#chunks.length = 0;
-  }
-}
-
-const brokenOff = (cause?: unknown): MillraceError =>
-  new MillraceError("MR_REQUEST_INVALID", "The body broke off.", { cause });
-
-const tooLarge = (): MillraceError =>
-  new MillraceError("MR_BODY_TOO_LARGE", `A body has at most ${limits.bodyBytesMax} bytes.`);
 
 /**
  * A body piece by piece, for streams that are never held whole: nothing is read from the socket

@@ -3,14 +3,21 @@ import { type FastifyInstance, fastify } from "fastify";
 import type { Address } from "../lib/address.ts";
 import { settledWithin } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
+import { ArrivalWatch } from "../lib/http/arrival-watch.ts";
+import { InFlight } from "../lib/http/in-flight.ts";
+import {
+  answerParserError,
+  portTaken,
+  protectSocket,
+  removeStaleSocket,
+  strictServer,
+} from "../lib/http/server.ts";
 import { idMaker } from "../lib/ids.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import { limits } from "../lib/limits.ts";
-import { ArrivalWatch } from "./arrival-watch.ts";
 import { beginCalls } from "./begin-call.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { Identities } from "./idempotency.ts";
-import { InFlight } from "./in-flight.ts";
 import { readBodies } from "./incoming-body.ts";
 import { answerNotFound } from "./not-found.ts";
 import type { GatewayOptions } from "./options.ts";
@@ -26,13 +33,6 @@ import { publishPlainRoutes } from "./routes/publish-plain.ts";
 import { queryRoutes } from "./routes/queries.ts";
 import type { RouteTools } from "./routes/tools.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
-import {
-  answerParserError,
-  gatewayServer,
-  portTaken,
-  protectSocket,
-  removeStaleSocket,
-} from "./server.ts";
 import { createStandings } from "./standings.ts";
 
 /** One API gateway: authenticates, limits, validates; publishes events and answers queries. */
@@ -113,7 +113,7 @@ class FastifyGateway implements Gateway {
     const { trustProxy } = this.#options;
     const app = fastify({
       logger: false,
-      serverFactory: (handler) => gatewayServer(handler, trustProxy),
+      serverFactory: (handler) => strictServer(handler, trustProxy),
       clientErrorHandler: answerParserError,
       return503OnClosing: false,
       routerOptions: { maxParamLength: limits.pathParameterLengthMax },

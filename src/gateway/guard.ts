@@ -1,10 +1,13 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { MillraceError } from "../lib/errors.ts";
+import { refuseForeignHost } from "../lib/http/foreign-hosts.ts";
+import type { InFlight } from "../lib/http/in-flight.ts";
 import { limits } from "../lib/limits.ts";
 import { type Auth, authenticate } from "./auth/authenticate.ts";
-import { type Client, mayDo } from "./auth/client.ts";
-import type { InFlight } from "./in-flight.ts";
+import { type Client, forbidden, mayDo } from "./auth/client.ts";
 import { addressGroup, type RateLimiter } from "./rate-limit.ts";
+
+export { forbidden };
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void;
 /** At once where nothing has to be waited for: publishing with an API key is the hot path. */
@@ -29,7 +32,7 @@ interface GuardOptions {
 }
 
 export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions): Guard {
-  const refuseForeignHost = hostCheck(auth, baseUrl);
+  const checkHost = hostCheck(auth, baseUrl);
 
   async function takeQuota(key: string, reply: FastifyReply): Promise<undefined> {
     if (limiter === undefined) return;
@@ -47,14 +50,14 @@ export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions):
 
   const open: Check = (request, reply) => {
     refuseOverload();
-    refuseForeignHost(request);
+    checkHost(request);
     const { call } = request;
     return limiter === undefined ? undefined : takeQuota(addressGroup(call.address), reply);
   };
 
   const known: Check = (request, reply) => {
     refuseOverload();
-    refuseForeignHost(request);
+    checkHost(request);
     if (limiter !== undefined) return knownAndCounted(request, reply);
     const client = authenticate(auth, request.headers.authorization);
     if (client instanceof Promise) return client.then((found) => remember(request, found));
@@ -89,24 +92,13 @@ export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions):
   return { open: toHook(open), known: toHook(known), requires };
 }
 
-/**
- * Where nobody has to show who they are, a page of anybody's could read and publish once its name
- * leads to this machine (DNS rebinding): then only this machine's own names are answered.
- */
+/** Only where nobody has to show who they are does the host matter. */
 function hostCheck(auth: Auth, baseUrl: string | undefined): (request: FastifyRequest) => void {
   if (auth.mode !== "open") return () => {};
   const publicHost = baseUrl === undefined ? undefined : new URL(baseUrl).host.toLowerCase();
-  return ({ headers }) => {
-    const host = headers.host?.toLowerCase();
-    if (host === undefined || host === publicHost || isOwnName(host)) return;
-    throw new MillraceError("MR_HOST_UNKNOWN", `This is not ${headers.host}.`, {
-      remedy: "Without authentication only localhost is answered; see MILLRACE_PUBLIC_URL.",
-    });
-  };
+  const remedy = "Without authentication only localhost is answered; see MILLRACE_PUBLIC_URL.";
+  return ({ headers }) => refuseForeignHost(headers.host, { publicHost, remedy });
 }
-
-const isOwnName = (host: string): boolean =>
-  /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(host);
 
 function remember({ call }: FastifyRequest, client: Client): undefined {
   call.client = client;
@@ -119,8 +111,3 @@ const toHook =
     if (pending === undefined) done();
     else pending.then(() => done(), done);
   };
-
-export const forbidden = (action: string, subject?: string): MillraceError =>
-  new MillraceError("MR_FORBIDDEN", "The credentials do not allow this.", {
-    remedy: `They need the scope ${subject === undefined ? action : `${action}:${subject}`}.`,
-  });

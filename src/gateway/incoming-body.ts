@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MillraceError } from "../lib/errors.ts";
+import type { ArrivalWatch } from "../lib/http/arrival-watch.ts";
+import { readBody } from "../lib/http/whole-body.ts";
 import { limits } from "../lib/limits.ts";
-import type { ArrivalWatch } from "./arrival-watch.ts";
-import { readBody } from "./body.ts";
 import { isUtf8, type MediaType, parseMediaType } from "./media-type.ts";
 
 export const ndjsonType = "application/x-ndjson";

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../lib/clock.ts";
 import type { ErrorCodeName } from "../lib/error-codes.ts";
 import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
+import { challengeOf } from "../lib/http/challenge.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import { problemMediaType, problemOf } from "../lib/problem.ts";
@@ -47,18 +48,11 @@ export function sendProblem(
   if (isTemporary || error.retryAfterSeconds !== undefined) {
     reply.header("retry-after", String(error.retryAfterSeconds ?? 1));
   }
-  const challenge = challengeOf(problem.status, request);
+  const challenge = challengeOf(problem.status, request.headers);
   if (challenge !== undefined) reply.header("www-authenticate", challenge);
   discardRest(request.raw, reply, clock);
   // As bytes: to text Fastify adds a charset, which this media type does not have.
   reply.send(Buffer.from(JSON.stringify(problem)));
-}
-
-/** RFC 6750, section 3.1: what is wrong is told only to those who showed something. */
-function challengeOf(status: number, { headers }: FastifyRequest): string | undefined {
-  if (status === 403) return 'Bearer error="insufficient_scope"';
-  if (status !== 401) return undefined;
-  return headers.authorization === undefined ? "Bearer" : 'Bearer error="invalid_token"';
 }
 
 /** Fastify's errors and the application's, as ours; what is unknown stays inside. */

@@ -257,6 +257,10 @@ export const limits = {
   devDrainMs: 1_000,
   /** Dead letters that are changed in one transaction, beside the worker's own. */
   deadLetterPageMax: 100,
+  /** Answers of the admin port that are made at a time: each may hold a page of dead letters. */
+  adminRequestsMax: 32,
+  /** What one answer of the admin port lists: each letter holds an event and its errors. */
+  deadLettersListedMax: 100,
   /** How many events behind a worker `millrace queue status` counts at most. */
   lagCountedMax: 100_000,
   /** What `millrace events list` keeps in memory at most. */

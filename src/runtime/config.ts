@@ -47,6 +47,10 @@ const instances = z.string().transform((text, context) => {
 const schema = z.strictObject({
   port: whole(0, 65_535),
   host: z.string().min(1, "must not be empty"),
+  adminPort: z.union([z.literal("off"), whole(0, 65_535)], {
+    error: "must be a whole number between 0 and 65535, or off",
+  }),
+  adminHost: z.string().min(1, "must not be empty"),
   data: z.string().min(1, "must not be empty"),
   gateways: whole(1, 64),
   workers: instances,

@@ -16,7 +16,10 @@ import { databaseFile } from "./database-file.ts";
 export interface Engines extends AsyncDisposable {
   /** One for the process, whoever asks. */
   queue(): Promise<QueueEngine>;
-  /** A connection of its own for each caller; to the file in use, unless another is named. */
+  /**
+   * A connection of its own for each caller, to the file in use unless another is named; of what is
+   * in memory, the same for all.
+   */
   database(worker: string, file?: string): Promise<DatabaseEngine>;
   cache(): Promise<CacheEngine>;
   /** One for the process, whoever asks. */
@@ -40,11 +43,18 @@ export function createEngines(options: EnginesOptions): Engines {
     return engine;
   };
   let queue: Promise<QueueEngine> | undefined;
+  const inMemory = new Map<string, Promise<DatabaseEngine>>();
   let spans: Promise<SpanStore> | undefined;
   return {
     queue: () => (queue ??= keep(openQueue(options))),
-    database: async (worker, file) =>
-      await keep(openDatabase(config, file ?? (await databaseFile(data, worker)), clock)),
+    async database(worker, file) {
+      if (config.database !== "memory:") {
+        return await keep(openDatabase(config, file ?? (await databaseFile(data, worker)), clock));
+      }
+      const opened = inMemory.get(worker) ?? keep(openDatabase(config, "", clock));
+      inMemory.set(worker, opened);
+      return await opened;
+    },
     cache: () => keep(openCache(config, clock)),
     spans: () => (spans ??= keep(openSpans(data, clock))),
     async [Symbol.asyncDispose]() {

@@ -31,6 +31,8 @@ export interface Ready {
   readonly kind: "ready";
   /** The port that it listens on, if it is one that people want to know. */
   readonly port?: number;
+  /** The admin port, likewise. */
+  readonly adminPort?: number;
   /** Of the application, where it was loaded by the box alone. */
   readonly summary?: SystemSummary;
 }

@@ -31,6 +31,18 @@ export const settings = {
     fallback: "127.0.0.1",
     says: "Address to listen on. Beyond this machine it takes MILLRACE_AUTH.",
   },
+  adminPort: {
+    variable: "MILLRACE_DASHBOARD_PORT",
+    flag: "--admin-port <number>",
+    fallback: "8090",
+    says: "Port of the admin API. 0 takes any free one, off turns it off.",
+  },
+  adminHost: {
+    variable: "MILLRACE_DASHBOARD_HOST",
+    flag: "--admin-host <address>",
+    fallback: "127.0.0.1",
+    says: "Address that the admin API listens on. Beyond this machine it takes MILLRACE_AUTH.",
+  },
   data: {
     variable: "MILLRACE_DATA",
     flag: "--data <folder>",
@@ -73,7 +85,7 @@ export const settings = {
     variable: "MILLRACE_AUTH",
     flag: "--auth <ways>",
     fallback: "open",
-    says: "Who may call the API: open (this machine only), or keys, jwt, or keys,jwt.",
+    says: "Who may call the API and the admin API: open (this machine only), or keys, jwt, or keys,jwt.",
   },
   jwtIssuer: {
     variable: "MILLRACE_JWT_ISSUER",

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { assertAuthConfigured } from "../gateway/auth/authenticate.ts";
 import { KeyStore } from "../gateway/auth/key-store.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { SystemDefinition } from "../system/system.ts";
+import { assertAccessSafe } from "./access.ts";
 import { loadApplication } from "./application.ts";
 import { type Config, type Flags, parseConfig } from "./config.ts";
 import { type DataFolder, openDataFolder } from "./data-folder.ts";
@@ -51,7 +51,7 @@ export async function startSystem(
   const { config } = parseConfig(options.flags, options.environment);
   const selection = parseSelection(options.only);
   refuseMemory(config);
-  assertAuthConfigured(config.host, { mode: config.auth.includes("open") ? "open" : "required" });
+  assertAccessSafe(config);
   const [system, data, log] = await Promise.all([
     loadApplication(options.app),
     openDataFolder(config.data),

@@ -28,15 +28,17 @@ export interface BoxStatus {
 }
 
 /**
- * Runs the boxes as processes. All load their code at once; workers and gateways begin at once, the
+ * Runs the boxes as processes. All load their code at once; all begin at once but the
  * balancer when the first gateway can answer, so that nobody is let in before. They stop from the
- * outside in: the balancer first, so that nothing new comes, then the gateways, then the workers.
+ * outside in: balancer and admin port first, so that nothing new comes, then the gateways, then the
+ * workers.
  */
 export class Supervisor implements Service {
   readonly #options: SupervisorOptions;
   readonly #children: readonly { readonly plan: BoxPlan; readonly child: Child }[];
   readonly #gatewayChanges = new Map<string, () => void>();
   #port: number | undefined;
+  #adminPort: number | undefined;
   #alive: Disposable | undefined;
   #rolling: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | undefined;
@@ -49,6 +51,11 @@ export class Supervisor implements Service {
   /** The port that the balancer listens on; undefined where none runs here. */
   get port(): number | undefined {
     return this.#port;
+  }
+
+  /** The admin port; undefined where it does not run here. */
+  get adminPort(): number | undefined {
+    return this.#adminPort;
   }
 
   snapshot(): readonly BoxStatus[] {
@@ -70,11 +77,12 @@ export class Supervisor implements Service {
     this.#alive = keepAlive();
     for (const { child } of this.#children) child.launch();
     const gateways = this.#ofKind("gateway").map((child) => child.start());
-    const workers = this.#ofKind("worker").map((child) => child.start());
+    const rest = [...this.#ofKind("worker"), ...this.#ofKind("admin")];
+    const inside = rest.map((child) => child.start());
     const balancer = this.#startBalancer(gateways);
     using _patience = this.#options.clock.after(limits.startTimeoutMs, () => this.#tellUnready());
     try {
-      await Promise.all([...gateways, ...workers, balancer]);
+      await Promise.all([...gateways, ...inside, balancer]);
     } catch (error) {
       await this.stop();
       throw error;
@@ -141,8 +149,8 @@ export class Supervisor implements Service {
   }
 
   async #stopInOrder(): Promise<void> {
-    for (const kind of ["balancer", "gateway", "worker"] as const) {
-      await Promise.all(this.#ofKind(kind).map((child) => child.stop()));
+    for (const kinds of [["balancer", "admin"], ["gateway"], ["worker"]] as const) {
+      await Promise.all(kinds.flatMap((kind) => this.#ofKind(kind)).map((child) => child.stop()));
     }
     this.#alive?.[Symbol.dispose]();
   }
@@ -178,6 +186,8 @@ export class Supervisor implements Service {
 
   #hear(message: FromBox, from: BoxPlan): void {
     if (message.kind === "ready" && message.port !== undefined) this.#port = message.port;
+    if (message.kind === "ready" && message.adminPort !== undefined)
+      this.#adminPort = message.adminPort;
     if (message.kind === "terminated") this.#renewUnlessStopping(from);
     if (message.kind !== "gateway") return;
     this.#gatewayChanges.get(`${message.name} ${message.serving}`)?.();

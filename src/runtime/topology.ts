@@ -8,7 +8,7 @@ import type { DataFolder } from "./data-folder.ts";
 /**
  * One box: what it is, where it listens and whom it must reach. Plain data, sent to its process.
  */
-export type BoxPlan = BalancerPlan | GatewayPlan | WorkerPlan;
+export type BoxPlan = BalancerPlan | GatewayPlan | WorkerPlan | AdminPlan;
 
 /** All boxes in one process, for `millrace dev`; which these are, it reads from the application. */
 export interface PicturePlan {
@@ -53,23 +53,30 @@ export interface WorkerPlan {
   readonly listen: Address;
 }
 
+export interface AdminPlan {
+  readonly kind: "admin";
+  readonly name: "admin";
+  readonly title: string;
+  readonly listen: Address;
+}
+
 /** Which boxes to run here: all, all of a kind, or the instances of one worker. */
 export type Selection =
-  | { readonly kind: "all" | "balancer" | "gateway" }
+  | { readonly kind: "all" | "balancer" | "gateway" | "admin" }
   | { readonly kind: "worker"; readonly worker: string };
 
 /**
- * Reads `--only`: `gateway`, `balancer` or `worker:timelines`.
+ * Reads `--only`: `gateway`, `balancer`, `admin` or `worker:timelines`.
  *
  * @throws MR_USAGE
  */
 export function parseSelection(text: string | undefined): Selection {
   if (text === undefined) return { kind: "all" };
-  if (text === "gateway" || text === "balancer") return { kind: text };
+  if (text === "gateway" || text === "balancer" || text === "admin") return { kind: text };
   const worker = /^worker:(.+)$/.exec(text)?.[1];
   if (worker !== undefined) return { kind: "worker", worker };
   throw new MillraceError("MR_USAGE", `--only is ${JSON.stringify(text)}.`, {
-    remedy: "It takes gateway, balancer, or worker:NAME.",
+    remedy: "It takes gateway, balancer, admin, or worker:NAME.",
   });
 }
 
@@ -128,8 +135,16 @@ export function planTopology(
       }),
     ),
   );
-  const plans = [balancer, ...gatewayPlans, ...workerPlans];
+  const plans = [balancer, ...gatewayPlans, ...workerPlans, ...adminPlans(config, selection)];
   return plans.filter((plan) => isSelected(plan, selection));
+}
+
+/** None where it is turned off. */
+function adminPlans({ adminHost: host, adminPort: port }: Config, selection: Selection) {
+  const plan = { kind: "admin", name: "admin", title: "admin" } as const;
+  if (port !== "off") return [{ ...plan, listen: { host, port } }];
+  if (selection.kind !== "admin") return [];
+  throw new MillraceError("MR_USAGE", "--only is admin, which MILLRACE_DASHBOARD_PORT turns off.");
 }
 
 const numbered = (name: string, count: number): string[] =>

@@ -22,6 +22,7 @@ export interface StoredDeadLetter extends Place {
 /** Which dead letters are meant; each member narrows it. */
 export interface DeadLetterFilter {
   readonly id?: string;
+  readonly source?: string;
   readonly type?: string;
   readonly key?: string;
   readonly fingerprint?: string;
@@ -217,6 +218,7 @@ function conditionOf(filter: DeadLetterFilter) {
     parts.push(sql(`$${values.length}`));
   };
   add((parameter) => `id = ${parameter}`, filter.id);
+  add((parameter) => `source = ${parameter}`, filter.source);
   add((parameter) => `type = ${parameter}`, filter.type);
   add((parameter) => `key = ${parameter}`, filter.key);
   add((parameter) => `fingerprint = ${parameter}`, filter.fingerprint);

@@ -1,6 +1,6 @@
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import { MillraceError } from "../lib/errors.ts";
-import type { QueuedEvent } from "../queue/engine.ts";
+import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import { type FailedAttempt, failureOf, fingerprintOf } from "./outcome.ts";
 import { WorkerStore } from "./store.ts";
 
@@ -121,6 +121,30 @@ export class Steering {
       await this.#bury(tx, fresh, new Map(), version, nowMs);
       return fresh.length;
     });
+  }
+
+  /**
+   * Passes over the next events of a partition, at most `count`. Returns their ids.
+   *
+   * @throws MR_FENCED where the worker goes on with the partition meanwhile: nothing was changed
+   */
+  async skipNext(
+    queue: QueueEngine,
+    partition: number,
+    count: number,
+    version: string,
+    nowMs: number,
+  ): Promise<string[]> {
+    const statuses = await this.status();
+    const from = statuses.find((status) => status.partition === partition)?.position ?? 0;
+    const subscription = queue.subscribe(new Map([[partition, from]]));
+    try {
+      const { events } = await subscription.next(count, 0);
+      await this.skip(from, events, version, nowMs);
+      return events.map(({ event }) => event.id);
+    } finally {
+      await subscription.close();
+    }
   }
 
   /**

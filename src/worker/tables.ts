@@ -1,15 +1,19 @@
 import { sql } from "kysely";
-import type { Dialect } from "../database/engine.ts";
+import type { DatabaseEngine, Dialect } from "../database/engine.ts";
 import type { Migration } from "../system/database.ts";
 
 /** The name under which the framework's own migrations are told apart from the application's. */
-export const migrationSet = "millrace";
+const migrationSet = "millrace";
+
+/** Makes the bookkeeping's tables where they are not there yet; whoever comes first does it. */
+export const prepareBookkeeping = (database: DatabaseEngine): Promise<void> =>
+  database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
 
 /**
  * The bookkeeping of a worker, in its own database: it commits together with the effects, which is
  * all that exactly-once takes. A migration that has been released never changes.
  */
-export function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migration>> {
+function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migration>> {
   const numbered = {
     sqlite: "seq integer primary key autoincrement",
     postgres: "seq bigint generated always as identity primary key",

@@ -33,7 +33,7 @@ import { Schedules } from "./schedules.ts";
 import { Standings } from "./standings.ts";
 import { WorkerStore } from "./store.ts";
 import { Suspicion } from "./suspicion.ts";
-import { bookkeepingMigrations, migrationSet } from "./tables.ts";
+import { prepareBookkeeping } from "./tables.ts";
 import { Timers } from "./timers.ts";
 
 export interface WorkerParts {
@@ -164,7 +164,7 @@ class WorkerInstance implements Worker {
   async start(): Promise<void> {
     if (this.#running !== undefined || this.#stop.signal.aborted) return;
     const { database, definition } = this.#parts;
-    await database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
+    await prepareBookkeeping(database);
     await database.migrate(definition.name, definition.database.migrations);
     await this.#knowQueue();
     await this.#ownership.prepare(await this.#starts());

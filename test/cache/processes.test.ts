@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
-import { bookkeepingMigrations, migrationSet } from "../../src/worker/tables.ts";
+import { prepareBookkeeping } from "../../src/worker/tables.ts";
 
 export interface InstanceReport {
   /** Answers that were older than the question. */
@@ -31,7 +31,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 it("answers nothing older than the question, in any of three processes", async () => {
   const file = join(folder, "worker.db");
   const database = await openSqliteDatabase({ file });
-  await database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
+  await prepareBookkeeping(database);
   await database.transaction(async (tx) => {
     await tx.run("create table counters (key text primary key, n integer not null)");
     for (const key of [0, 1, 2, 3]) {

@@ -69,6 +69,7 @@ it("prints what runs as JSON where it was asked to", async () => {
   const { system, boxes } = JSON.parse(line ?? "");
   expect(system).toBe("app");
   expect(boxes.map(({ name }: { name: string }) => name).sort()).toEqual([
+    "admin",
     "balancer",
     "gateway-1",
     "worker-notes-1",

@@ -3,6 +3,7 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { RunningSystem } from "../../examples/running-system.ts";
 import { repository } from "../support/project-folder.ts";
 
 /**
@@ -61,9 +62,16 @@ interface Ended {
   readonly status: number | null;
 }
 
-/** Runs a shell block to its end, against the system at `url`. */
-export async function runShell(folder: string, text: string, url: string): Promise<Ended> {
-  const script = `set -euo pipefail\n${text.replaceAll("localhost:8080", new URL(url).host)}`;
+/** Runs a shell block to its end, against a running system. */
+export async function runShell(
+  folder: string,
+  text: string,
+  { url, adminUrl }: Pick<RunningSystem, "url" | "adminUrl">,
+): Promise<Ended> {
+  const adapted = text
+    .replaceAll("localhost:8080", new URL(url).host)
+    .replaceAll("localhost:8090", new URL(adminUrl).host);
+  const script = `set -euo pipefail\n${adapted}`;
   const bin = join(repository, "node_modules", ".bin");
   const path = `${join(folder, "node_modules", ".bin")}:${bin}:${process.env.PATH}`;
   const environment = {

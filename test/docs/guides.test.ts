@@ -59,8 +59,9 @@ class Reader implements AsyncDisposable {
   async #run(block: Block): Promise<void> {
     const ready = wordValue(block, "start");
     if (ready !== undefined) return await this.#start(block, ready);
-    const url = this.#system?.url ?? "http://localhost:8080";
-    const { output, complaints, status } = await runShell(this.#folder, block.text, url);
+    const nowhere = { url: "http://localhost:8080", adminUrl: "http://localhost:8090" };
+    const system = this.#system ?? nowhere;
+    const { output, complaints, status } = await runShell(this.#folder, block.text, system);
     const where = `${this.#guide}:${block.line} ended with ${status}:\n${output}${complaints}`;
     expect(status, where).toBe(0);
     this.#printed = output;

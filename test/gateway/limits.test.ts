@@ -6,8 +6,8 @@ import { fastify } from "fastify";
 import { parseList } from "structured-headers";
 import { expect, it, onTestFinished } from "vitest";
 import { createGuard } from "../../src/gateway/guard.ts";
-import { InFlight } from "../../src/gateway/in-flight.ts";
 import { addressGroup } from "../../src/gateway/rate-limit.ts";
+import { InFlight } from "../../src/lib/http/in-flight.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { ada, json, sendRaw, startGateway } from "./support.ts";
 

@@ -17,6 +17,8 @@ const entries = Object.entries(settings) as [SettingName, Setting][];
 const samples: Readonly<Record<SettingName, readonly [right: string, wrong: string]>> = {
   port: ["9000", "80.5"],
   host: ["::1", " "],
+  adminPort: ["off", "on"],
+  adminHost: ["::1", " "],
   data: ["/tmp/data", " "],
   gateways: ["3", "0"],
   workers: ["timelines=2,notifications=1", "timelines"],

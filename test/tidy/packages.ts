@@ -3,7 +3,7 @@ import type { Findings, Source } from "./source.ts";
 
 /** Where in `src/` each technology may be named, by the beginnings of paths. */
 export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
-  "@fastify/static": ["gateway/", "dashboard/"],
+  "@fastify/static": ["gateway/"],
   "@fastify/swagger": ["gateway/"],
   "@fastify/swagger-ui": ["gateway/"],
   "@fastify/under-pressure": ["gateway/"],
@@ -15,7 +15,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "close-with-grace": ["runtime/"],
   commander: ["cli/"],
   croner: ["system/schedule.ts"],
-  fastify: ["gateway/", "dashboard/", "runtime/"],
+  fastify: ["gateway/", "runtime/"],
   jose: ["gateway/auth/"],
   // The SQL builder is a part of what handlers see, so its types are the public face's, too.
   kysely: [
@@ -33,7 +33,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "rate-limiter-flexible": ["gateway/"],
   "structured-headers": ["gateway/", "lib/"],
   // Wherever one box asks another over HTTP.
-  undici: ["balancer/", "gateway/auth/", "worker/", "dashboard/", "runtime/", "cli/"],
+  undici: ["balancer/", "gateway/auth/", "worker/", "runtime/", "cli/"],
   zod: ["runtime/", "gateway/auth/"],
   "node:sqlite": ["engines/sqlite/sqlite.ts"],
 };

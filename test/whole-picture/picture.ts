@@ -49,7 +49,7 @@ export class Picture implements AsyncDisposable {
   ) {
     const data = await mkdtemp(join(tmpdir(), "mr-"));
     const port = await freePort();
-    const where = ["--port", String(port), "--data", data];
+    const where = ["--port", String(port), "--admin-port", "0", "--data", data];
     const args = ["start", join(root, app), ...where, ...options];
     const picture = new Picture(port, data, args, environment);
     await picture.#untilReady();
@@ -91,7 +91,7 @@ export class Picture implements AsyncDisposable {
     return stdout.split("\n").flatMap((line) => {
       const [pid, ppid, ...args] = line.trim().split(/\s+/);
       if (Number(ppid) !== this.#process.pid) return [];
-      const name = args.find((arg) => /^(balancer|gateway-\d+|worker-.+-\d+)$/.test(arg));
+      const name = args.find((arg) => /^(balancer|admin|gateway-\d+|worker-.+-\d+)$/.test(arg));
       const last = args.findLast((arg) => arg === name) ?? name;
       return last === undefined ? [] : [{ name: last, pid: Number(pid) }];
     });

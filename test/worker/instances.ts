@@ -17,7 +17,7 @@ import type { QueueEngine } from "../../src/queue/engine.ts";
 import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import type { PassPoint } from "../../src/worker/pass-points.ts";
-import { bookkeepingMigrations, migrationSet } from "../../src/worker/tables.ts";
+import { prepareBookkeeping } from "../../src/worker/tables.ts";
 import { check, type Effect, type Published, violations } from "../campaign/checker.ts";
 import { readAll } from "../queue/support.ts";
 import {
@@ -116,7 +116,7 @@ export class Instances implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), "millrace-instances-"));
     const queue = { folder: join(folder, "queue"), partitions: 4, ballastBytes: 0 };
     const database = await openSqliteDatabase({ file: join(folder, "database.db") });
-    await database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
+    await prepareBookkeeping(database);
     await database.migrate("counter", effectsDatabase.migrations);
     return new Instances(folder, await openSqliteQueue(queue), database);
   }

@@ -1,3 +1,5 @@
+import { MillraceError } from "../../lib/errors.ts";
+
 /** Who sends a request, as far as authentication tells. */
 export interface Client {
   /** Stable over key rotation: idempotency keys and quotas belong to it. */
@@ -10,7 +12,7 @@ export const anonymous: Client = { id: "anonymous", scopes: new Set(["*"]) };
 
 /** The words a scope can begin with; all but `*` and `events:read` can name one type or worker. */
 const scopePattern =
-  /^(?:\*|events:read|events:publish(?::[a-z0-9.-]+)?|queries:read(?::[a-z0-9-]+)?)$/;
+  /^(?:\*|events:read|events:publish(?::[a-z0-9.-]+)?|(?:queries:read|admin:read|admin:change)(?::[a-z0-9-]+)?)$/;
 
 export const isScope = (scope: string): boolean => scopePattern.test(scope);
 
@@ -22,3 +24,8 @@ export function mayDo({ scopes }: Client, action: string, subject?: string): boo
     (subject !== undefined && scopes.has(`${action}:${subject}`))
   );
 }
+
+export const forbidden = (action: string, subject?: string): MillraceError =>
+  new MillraceError("MR_FORBIDDEN", "The credentials do not allow this.", {
+    remedy: `They need the scope ${subject === undefined ? action : `${action}:${subject}`}.`,
+  });

@@ -1,10 +1,10 @@
 import type { StaticDocumentSpec } from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
 import { MillraceError } from "../../lib/errors.ts";
+import { problemPage } from "../../lib/http/problem-page.ts";
 import { jsonType } from "../answers.ts";
 import { schemaOrAnything } from "../documents/component-schemas.ts";
 import { openApiDocument } from "../documents/openapi.ts";
-import { problemPage } from "../documents/problem-page.ts";
 import { pageHeaders } from "./page.ts";
 import type { RouteTools } from "./tools.ts";
 

@@ -1,9 +1,9 @@
 import type { Clock } from "../../lib/clock.ts";
+import type { ArrivalWatch } from "../../lib/http/arrival-watch.ts";
 import type { Log } from "../../lib/log.ts";
 import type { SystemDefinition } from "../../system/system.ts";
 import type { SpanStore } from "../../tracing/span-store.ts";
 import type { WorkerLink } from "../../worker/link.ts";
-import type { ArrivalWatch } from "../arrival-watch.ts";
 import type { Guard } from "../guard.ts";
 import type { Identities } from "../idempotency.ts";
 import type { FindsEvents } from "../options.ts";

@@ -30,6 +30,8 @@ export interface BoxContext {
 export interface RunningBox {
   /** The port that it listens on, if it is one that people want to know. */
   readonly port?: number;
+  /** The admin port, likewise. */
+  readonly adminPort?: number;
   readonly summary?: SystemSummary;
   /**
    * Balancer only: stops or resumes sending to a gateway; resolves when that has come into effect.
@@ -39,7 +41,7 @@ export interface RunningBox {
   stop(): Promise<void>;
 }
 
-/** Starts a box. Each of gateway.ts, worker.ts and balancer.ts exports one. */
+/** Starts a box. Each of gateway.ts, worker.ts, balancer.ts and admin.ts exports one. */
 export type StartBox<Plan extends BoxPlan = BoxPlan> = (
   plan: Plan,
   context: BoxContext,

@@ -25,6 +25,7 @@ const loaders: Readonly<Record<ProcessPlan["kind"], Loader>> = {
   balancer: async () => (await import("./balancer.ts")).startBalancer,
   gateway: async () => (await import("./gateway.ts")).startGateway,
   worker: async () => (await import("./worker.ts")).startWorker,
+  admin: async () => (await import("./admin.ts")).startAdmin,
   picture: async () => (await import("./picture.ts")).startPicture,
 };
 
@@ -89,10 +90,11 @@ class BoxProcess {
         progressed: () => tell({ kind: "progress" }),
         fail: onFatal,
       });
-      const { port, summary } = this.#box;
+      const { port, adminPort, summary } = this.#box;
       tell({
         kind: "ready",
         ...(port === undefined ? {} : { port }),
+        ...(adminPort === undefined ? {} : { adminPort }),
         ...(summary === undefined ? {} : { summary }),
       });
     } catch (thrown) {

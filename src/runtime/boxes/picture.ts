@@ -1,6 +1,7 @@
 import { lockBoxes } from "../data-lock.ts";
 import { summaryOf } from "../summary.ts";
 import { type BoxPlan, lockNames, type PicturePlan, planTopology } from "../topology.ts";
+import { startAdmin } from "./admin.ts";
 import { startBalancer } from "./balancer.ts";
 import type { BoxContext, RunningBox } from "./box.ts";
 import { startGateway } from "./gateway.ts";
@@ -24,7 +25,7 @@ export async function startPicture(_plan: PicturePlan, given: BoxContext): Promi
   };
   try {
     // From the inside out, and stopped the other way round: nobody is let in who cannot be served.
-    for (const kind of ["worker", "gateway", "balancer"] as const) {
+    for (const kind of ["worker", "gateway", "balancer", "admin"] as const) {
       const starting = plans
         .filter((plan) => plan.kind === kind)
         .map((plan) => startBox(plan, context));
@@ -35,7 +36,13 @@ export async function startPicture(_plan: PicturePlan, given: BoxContext): Promi
     throw error;
   }
   const port = running.find((box) => box.port !== undefined)?.port;
-  return { ...(port === undefined ? {} : { port }), summary: await summaryOf(system), stop };
+  const adminPort = running.find((box) => box.adminPort !== undefined)?.adminPort;
+  return {
+    ...(port === undefined ? {} : { port }),
+    ...(adminPort === undefined ? {} : { adminPort }),
+    summary: await summaryOf(system),
+    stop,
+  };
 }
 
 function startBox(plan: BoxPlan, context: BoxContext): Promise<RunningBox> {
@@ -47,5 +54,7 @@ function startBox(plan: BoxPlan, context: BoxContext): Promise<RunningBox> {
       return startGateway(plan, { ...context, log });
     case "worker":
       return startWorker(plan, { ...context, log });
+    case "admin":
+      return startAdmin(plan, { ...context, log });
   }
 }

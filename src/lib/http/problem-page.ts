@@ -1,4 +1,4 @@
-import { errorCodes } from "../../lib/error-codes.ts";
+import { errorCodes } from "../error-codes.ts";
 
 /** What a problem's `type` leads to: a page without anything that could come from a request. */
 export function problemPage(slug: string): string | undefined {

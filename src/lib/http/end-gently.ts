@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Clock } from "../lib/clock.ts";
+import type { Clock } from "../clock.ts";
 
 interface Ending {
   readonly request: IncomingMessage;

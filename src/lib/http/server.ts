@@ -7,20 +7,20 @@ import {
   type ServerResponse,
 } from "node:http";
 import { connect, type Socket } from "node:net";
-import { type Address, formatAddress } from "../lib/address.ts";
-import { MillraceError } from "../lib/errors.ts";
-import { httpRefusal, originForm } from "../lib/http-refusals.ts";
-import { limits } from "../lib/limits.ts";
-import { problemMediaType, problemOf } from "../lib/problem.ts";
+import { type Address, formatAddress } from "../address.ts";
+import { MillraceError } from "../errors.ts";
+import { httpRefusal, originForm } from "../http-refusals.ts";
+import { limits } from "../limits.ts";
+import { problemMediaType, problemOf } from "../problem.ts";
 
 /**
  * Node's HTTP server with every limit set by us, and with the requests refused that its parser lets
- * through although another one might read them differently. Fastify sees what is left.
+ * through although another one might read them differently. `handler` sees what is left.
  *
  * `requestTimeout` is that of the longest request, a stream of lines; ordinary bodies have a
  * shorter one, kept where they are read.
  */
-export function gatewayServer(handler: RequestListener, trustProxy: boolean): Server {
+export function strictServer(handler: RequestListener, isBehindProxy: boolean): Server {
   const closing = new WeakSet<Socket>();
   const refuseOrHandle = (request: IncomingMessage, response: ServerResponse) => {
     // What was pipelined behind a refused request cannot be trusted; it may not be one at all.
@@ -53,7 +53,7 @@ export function gatewayServer(handler: RequestListener, trustProxy: boolean): Se
   server.on("checkContinue", refuseOrHandle);
   server.on("checkExpectation", refuseOrHandle);
   // Behind a proxy every connection has the proxy's address; the limit is kept there.
-  if (!trustProxy) limitConnectionsPerAddress(server);
+  if (!isBehindProxy) limitConnectionsPerAddress(server);
   return server;
 }
 

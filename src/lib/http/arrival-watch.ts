@@ -1,6 +1,6 @@
-import type { Clock } from "../lib/clock.ts";
-import { MillraceError } from "../lib/errors.ts";
-import { limits } from "../lib/limits.ts";
+import type { Clock } from "../clock.ts";
+import { MillraceError } from "../errors.ts";
+import { limits } from "../limits.ts";
 
 /** A body on its way. */
 export interface Arrival {

@@ -1,8 +1,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
-import type { Clock } from "../lib/clock.ts";
-import type { MillraceError } from "../lib/errors.ts";
-import { allowedMethods } from "../lib/http-refusals.ts";
-import { type Problem, problemMediaType, problemOf } from "../lib/problem.ts";
+import type { Clock } from "../clock.ts";
+import type { MillraceError } from "../errors.ts";
+import { allowedMethods } from "../http-refusals.ts";
+import { type Problem, problemMediaType, problemOf } from "../problem.ts";
 import { endGently, isBodyComing } from "./end-gently.ts";
 
 export interface ProblemAnswer {
@@ -14,6 +14,8 @@ export interface ProblemAnswer {
   readonly baseUrl: string | undefined;
   /** Whether the connection ends with this answer. */
   readonly isLast: boolean;
+  /** Beside those that follow from the problem, or instead of them. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly lingerMs: number;
 }
@@ -33,6 +35,7 @@ export function answerProblem(answer: ProblemAnswer): void {
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-store",
     ...extraHeaders(problem, error),
+    ...answer.headers,
     ...(isLast ? { connection: "close" } : {}),
   });
   endGently(answer, Buffer.from(body));
