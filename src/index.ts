@@ -26,6 +26,7 @@ export {
   type HandlerOptions,
   on,
   type Prepare,
+  type WhenDead,
 } from "./system/handler.ts";
 export {
   type QueryContext,
