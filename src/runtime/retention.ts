@@ -8,6 +8,7 @@ import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { createEngines, type Engines } from "./engines.ts";
 import type { GatewayPlan } from "./topology.ts";
+import { windowsOf } from "./windows.ts";
 
 export interface RetentionOptions {
   readonly config: Config;
@@ -71,7 +72,7 @@ async function retain(
     }
   });
   const retention: RetentionLimits = {
-    ageMs: config.retentionHours * 3_600_000,
+    ageMs: windowsOf(config).retention,
     bytesMax: config.retentionBytes,
   };
   const trims = await retainOnce(

@@ -10,6 +10,7 @@ import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
 import { databaseFile } from "../database-file.ts";
 import type { WorkerPlan } from "../topology.ts";
+import { windowsOf } from "../windows.ts";
 import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
 import { FollowingWorker, type OpenedWorker } from "./following-worker.ts";
@@ -82,7 +83,7 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
       clock,
       random: systemRandom,
       log,
-      inboxMs: Math.max(limits.inboxMs, config.retentionHours * 3_600_000 + limits.idWindowMs),
+      inboxMs: windowsOf(config).inbox,
       onProgress: () => context.progressed(),
       onFatal: context.fail,
     });
