@@ -2,6 +2,7 @@ import { systemClock } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import type { Flags } from "../runtime/config.ts";
 import { type PartitionStanding, standingJson, standingsOf, summaryOf } from "../worker/lag.ts";
+import { Steering } from "../worker/steering.ts";
 import { columnsText } from "./columns.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
@@ -39,14 +40,18 @@ const summaryHead = [
 export async function tellStatus({ worker, partitions, flags, output }: Call): Promise<ExitCode> {
   await using opened = await openWorkers(flags, worker);
   const queue = await opened.queue();
+  const waits: string[] = [];
   const rows: string[][] = [partitions === true ? partitionHead : summaryHead];
   for (const { name, database } of opened.workers) {
     const standings = await standingsOf(queue, database, systemClock);
-    if (output.json) output.value(standingJson(name, standings), 0);
+    const waiting = await new Steering(database).waiting();
+    for (const { instance, waitingFor } of waiting) waits.push(`${instance} waits: ${waitingFor}`);
+    if (output.json) output.value(standingJson(name, standings, waiting), 0);
     else if (partitions === true) rows.push(...standings.map((one) => [name, ...rowOf(one)]));
-    else rows.push([name, ...summaryRow(standings)]);
+    else rows.push([name, ...summaryRow(standings, waiting.length > 0)]);
   }
   if (!output.json) output.line(columnsText(rows));
+  for (const line of waits) output.progress(line);
   return 0;
 }
 
@@ -58,11 +63,17 @@ function rowOf(one: PartitionStanding): string[] {
   return [String(partition), String(position), String(end), ...lag, owner, ...parked];
 }
 
-function summaryRow(standings: readonly PartitionStanding[]): string[] {
+function summaryRow(standings: readonly PartitionStanding[], isWaiting: boolean): string[] {
   const summary = summaryOf(standings);
   const { pausedPartitions: paused, lagEvents, lagMs, instances, parkedKeys } = summary;
   return [
-    paused === 0 ? "running" : paused === standings.length ? "paused" : `${paused} paused`,
+    isWaiting
+      ? "waiting"
+      : paused === 0
+        ? "running"
+        : paused === standings.length
+          ? "paused"
+          : `${paused} paused`,
     countText(lagEvents),
     durationText(lagMs),
     String(instances),

@@ -2,7 +2,7 @@ import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueueEngine } from "../queue/engine.ts";
-import { type PartitionStatus, Steering } from "./steering.ts";
+import { type PartitionStatus, Steering, type WaitingInstance } from "./steering.ts";
 
 /** A partition as it stands at a worker, and how far that is from the queue's end. */
 export interface PartitionStanding extends PartitionStatus {
@@ -68,9 +68,14 @@ export function summaryOf(standings: readonly PartitionStanding[]): WorkerSummar
 }
 
 /** The documented form, for the command line's `--json` and the admin API. */
-export const standingJson = (worker: string, standings: readonly PartitionStanding[]) => ({
+export const standingJson = (
+  worker: string,
+  standings: readonly PartitionStanding[],
+  waiting: readonly WaitingInstance[],
+) => ({
   worker,
   ...withTime(summaryOf(standings)),
+  waiting,
   partitions: standings.map(withTime),
 });
 

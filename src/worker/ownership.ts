@@ -114,6 +114,10 @@ export class Ownership {
          from ${dialect.each("$1")} where true on conflict do nothing`,
         [JSON.stringify([...starts])],
       );
+      // Left by a former life that was killed while it waited.
+      await tx.run("update millrace_instances set waiting_for = null where instance = $1", [
+        this.#instance,
+      ]);
     });
   }
 
@@ -182,6 +186,19 @@ export class Ownership {
   forget(): void {
     this.#owned.clear();
     this.#nextBeat = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Leaves word of what this instance waits for; without it, that all is well again. */
+  async tell(waitingFor: string | undefined): Promise<void> {
+    const { nowMs } = this.#database.dialect;
+    await this.#database.transaction((tx) =>
+      tx.run(
+        `insert into millrace_instances (instance, seen_until, waiting_for)
+         values ($1, ${nowMs} + $2, $3)
+         on conflict (instance) do update set waiting_for = excluded.waiting_for`,
+        [this.#instance, this.#leaseMs, waitingFor ?? null],
+      ),
+    );
   }
 
   /** Lets go of everything at once, so that others need not wait for leases to run out. */

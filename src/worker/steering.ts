@@ -1,5 +1,6 @@
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import { MillraceError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
 import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import { type FailedAttempt, failureOf, fingerprintOf } from "./outcome.ts";
 import { WorkerStore } from "./store.ts";
@@ -16,6 +17,12 @@ export interface PartitionStatus {
   readonly parkedEvents: number;
   /** When the oldest event that waits in a line was accepted; milliseconds since 1970. */
   readonly oldestParkedAt: number | undefined;
+}
+
+/** An instance that waits as a whole, since something that it needs is broken. */
+export interface WaitingInstance {
+  readonly instance: string;
+  readonly waitingFor: string;
 }
 
 /** What becomes of an event that a person has passed over. */
@@ -68,6 +75,17 @@ export class Steering {
       parkedEvents: events,
       oldestParkedAt: oldest ?? undefined,
     }));
+  }
+
+  /** The instances that wait for something that they need. */
+  async waiting(): Promise<WaitingInstance[]> {
+    const rows = await this.#database.read<{ instance: string; waiting_for: string }>(
+      `select instance, waiting_for from millrace_instances
+       where waiting_for is not null and seen_until >= ${this.#database.dialect.nowMs} - $1
+       order by instance`,
+      [limits.dependencyBackoffMaxMs],
+    );
+    return rows.map(({ instance, waiting_for }) => ({ instance, waitingFor: waiting_for }));
   }
 
   /** Stops partitions, their parked events included, or lets them go on. */

@@ -37,7 +37,9 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
        partition integer primary key, position bigint not null,
        owner text, epoch bigint not null, lease_until bigint not null,
        paused integer not null default 0)`,
-    `create table millrace_instances (instance text primary key, seen_until bigint not null)`,
+    // What an instance waits for, where something that it needs is broken.
+    `create table millrace_instances (
+       instance text primary key, seen_until bigint not null, waiting_for text)`,
     // Ids of events that this worker has taken on: a redelivered one changes nothing.
     `create table millrace_inbox (
        id text not null, source text not null, handled_at bigint not null,

@@ -218,9 +218,7 @@ class WorkerInstance implements Worker {
         // get theirs here.
         await setImmediate();
         await this.#turn();
-        if (this.#failures > 0) this.#parts.log.info({}, "the worker goes on");
-        this.#failures = 0;
-        this.#waitingFor = undefined;
+        if (this.#failures > 0) await this.#goOn();
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
         if (!(await this.#recover(asError(thrown)))) return;
@@ -350,10 +348,20 @@ class WorkerInstance implements Worker {
     this.#waitingFor = error.message;
     const delayMs = Math.min(limits.dependencyBackoffMaxMs, 50 * 2 ** Math.min(this.#failures, 10));
     log.warn({ err: error, delayMs }, "the worker waits for what it depends on");
+    // Where it is the database that is broken, the log alone tells.
+    await this.#ownership.tell(error.message).catch(() => {});
     await clock.sleep(delayMs, this.#stop.signal);
     return true;
   }
 
+  async #goOn(): Promise<void> {
+    await this.#ownership.tell(undefined);
+    this.#parts.log.info({}, "the worker goes on");
+    this.#failures = 0;
+    this.#waitingFor = undefined;
+  }
+
+  /** Where the worker begins, if it is new. */
   async #starts(): Promise<ReadonlyMap<number, number>> {
     const { definition, queue, starts } = this.#parts;
     if (starts !== undefined) return starts;

@@ -65,7 +65,7 @@ it("waits for room, and goes on without a hand", async (test) => {
       async () => expect(await bench.effects(instance)).toHaveLength(published.length),
       { timeout: 30_000, interval: 50 },
     );
-    expect(instance.worker.waitingFor).toBeUndefined();
+    await vi.waitFor(() => expect(instance.worker.waitingFor).toBeUndefined(), wait);
   }
   expect(new Set(attempts)).toEqual(new Set([1]));
   expect(instance.fatal).toEqual([]);

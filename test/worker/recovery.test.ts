@@ -6,6 +6,7 @@ import { on } from "millrace";
 import { expect, it, vi } from "vitest";
 import { MillraceError } from "../../src/lib/errors.ts";
 import type { EventRecord } from "../../src/system/event-record.ts";
+import { Steering } from "../../src/worker/steering.ts";
 import { Bench, Counted, Followed, ignoreFollowed, store, type Tables, wait } from "./bench.ts";
 
 it("counts no attempt while a dependency is broken, and goes on by itself", async () => {
@@ -20,10 +21,16 @@ it("counts no attempt while a dependency is broken, and goes on by itself", asyn
   ]);
   const receipt = await bench.publish("a", 1);
   await vi.waitFor(() => expect(instance.worker.waitingFor).toBe("The disk is full."), wait);
+  const steering = new Steering(instance.database);
+  await vi.waitFor(async () => {
+    const waiting = [{ instance: "counter 1", waitingFor: "The disk is full." }];
+    expect(await steering.waiting()).toEqual(waiting);
+  }, wait);
   broken = false;
   expect(await instance.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
   expect(new Set(attempts)).toEqual(new Set([1]));
-  expect(instance.worker.waitingFor).toBeUndefined();
+  await vi.waitFor(() => expect(instance.worker.waitingFor).toBeUndefined(), wait);
+  expect(await steering.waiting()).toEqual([]);
 });
 
 it("commits nothing once another instance has taken over in the middle of its pass", async () => {

@@ -1,6 +1,9 @@
+import type { DatabaseEngine } from "../../database/engine.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { version } from "../../lib/version.ts";
+import type { QueueEngine } from "../../queue/engine.ts";
 import { standingJson, standingsOf } from "../../worker/lag.ts";
 import { Steering } from "../../worker/steering.ts";
 import { type Answer, type Call, json, type Route } from "../call.ts";
@@ -26,7 +29,7 @@ async function tellAll({ query }: Call, tools: RouteTools): Promise<Answer> {
   const [queue, chosen] = await Promise.all([tools.queue(), tools.workers.chosen(name)]);
   const workers = [];
   for (const { name, database } of chosen) {
-    workers.push(standingJson(name, await standingsOf(queue, database, tools.clock)));
+    workers.push(await tell(name, database, queue, tools.clock));
   }
   return json({ workers });
 }
@@ -34,8 +37,7 @@ async function tellAll({ query }: Call, tools: RouteTools): Promise<Answer> {
 async function tellOne({ query, params }: Call, tools: RouteTools): Promise<Answer> {
   Fields.ofQuery(query).finish([]);
   const { name, database } = await tools.workers.one(params.worker ?? "");
-  const standings = await standingsOf(await tools.queue(), database, tools.clock);
-  return json(standingJson(name, standings));
+  return json(await tell(name, database, await tools.queue(), tools.clock));
 }
 
 async function setPaused(
@@ -93,4 +95,9 @@ function readSkip({ body }: Call, last: number) {
   }
   fields.finish(["partition", "events", "key"]);
   return { partition, events, key };
+}
+
+async function tell(name: string, database: DatabaseEngine, queue: QueueEngine, clock: Clock) {
+  const standings = await standingsOf(queue, database, clock);
+  return standingJson(name, standings, await new Steering(database).waiting());
 }
