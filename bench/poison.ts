@@ -12,7 +12,7 @@ type Kind = "good" | "throw" | "hang" | "exit" | "loop";
 
 const secondsPerPhase = 10;
 const goodPerSecond = 50;
-/** Poison events a second, by kind: those that end or block their process are rarer in life, too. */
+/** Poison events a second, by kind: those that end or block a process are rarer in life, too. */
 const phases: readonly {
   readonly name: string;
   readonly poison: Kind;
