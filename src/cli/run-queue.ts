@@ -51,7 +51,14 @@ export async function skipEvents(
   if (key !== undefined) {
     const id = await steering.skipHead(key, by, systemClock.now());
     if (id === undefined) {
-      throw new MillraceError("MR_EVENT_NOT_FOUND", `No event of the key ${key} is parked.`);
+      throw new MillraceError(
+        "MR_EVENT_NOT_FOUND",
+        `No event of the key ${key} waits to be retried.`,
+        {
+          remedy:
+            "A dead letter that holds its key is retried or discarded: millrace dead-letters.",
+        },
+      );
     }
     skipped = [id];
   } else {

@@ -167,7 +167,7 @@ export class Steering {
 
   /**
    * Passes over the head of a parked key: it becomes a dead letter, and its line goes on. Returns
-   * its id; undefined where the key is not parked.
+   * its id; undefined where the key is not parked, or waits for a decision about a dead letter.
    */
   async skipHead(key: string, version: string, nowMs: number): Promise<string | undefined> {
     return await this.#database.transaction(async (tx) => {

@@ -125,7 +125,7 @@ export class WorkerStore {
     return { anyParked: Boolean(row?.any_parked), nextAt: row?.next_at ?? undefined };
   }
 
-  /** A key's line in order, its head first. */
+  /** A key's line in order, its head first, without what waits behind a held dead letter. */
   async line(tx: Transaction, key: string, limit: number): Promise<ParkedEvent[]> {
     return (await tx.run<ParkedRow>(this.#sql.line, [key, limit])).map(toParked);
   }
@@ -299,7 +299,10 @@ function statements(each: string) {
       where partition in (select ${number(0)} from ${each})`,
     over: `delete from millrace_attempts where (partition, position) in
       (select ${number(0)}, ${number(1)} from ${each})`,
-    line: `select ${parkedColumns} from millrace_parked where key = $1 order by position limit $2`,
+    line: `select ${parkedColumns} from millrace_parked where key = $1 and not exists (
+        select 1 from millrace_dead_letters as letter where letter.key = $1 and letter.held = 1
+          and letter.position < millrace_parked.position)
+      order by position limit $2`,
     unpark: `delete from millrace_parked where (partition, position) in
       (select ${number(0)}, ${number(1)} from ${each})`,
     bury: `insert into millrace_dead_letters (partition, position, key, type, id, source,

@@ -98,6 +98,34 @@ it("lets a held key go on when its dead letter is discarded", async () => {
   await vi.waitFor(async () => expect(await numbers(bench, instance, "a")).toEqual([2, 4]), wait);
 });
 
+it("lets nothing pass a held dead letter when an earlier one is retried", async () => {
+  await using bench = await Bench.open();
+  const mood: { now: Mood } = { now: { isBad: (n) => n <= 2 } };
+  // The same key, under two handlers: nobody waits for the first event, everybody for the second.
+  const first = await bench.start([moody(mood, "continue")]);
+  await bench.publish("a", 1);
+  const letters = new DeadLetters(first.database);
+  await until(letters, 1);
+  await first.worker.stop();
+  const second = await bench.start([moody(mood, "hold")]);
+  const held = await bench.publish("a", 2);
+  const behind = await bench.publish("a", 3);
+  await vi.waitFor(
+    async () =>
+      expect(await second.worker.standing(behind, 0)).toEqual({
+        state: "behind",
+        eventId: held.id,
+      }),
+    wait,
+  );
+  mood.now = good;
+  await letters.retry(await letters.list({}, 1), systemClock.now());
+  await vi.waitFor(async () => expect(await numbers(bench, second, "a")).toContain(1), wait);
+  expect(await numbers(bench, second, "a")).toEqual([1]);
+  await letters.retry(await letters.list({}, 1), systemClock.now());
+  await vi.waitFor(async () => expect(await numbers(bench, second, "a")).toEqual([1, 2, 3]), wait);
+});
+
 it("keeps an edited event's place, and refuses data that would give it another key", async () => {
   await using bench = await Bench.open();
   const mood: { now: Mood } = { now: { isBad: (n) => n === 1 } };

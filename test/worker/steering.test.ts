@@ -1,5 +1,5 @@
 /** What a person can do about a worker's way through the queue, beside its running instance. */
-import { on } from "millrace";
+import { on, Reject } from "millrace";
 import { expect, it, vi } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { QueuedEvent } from "../../src/queue/engine.ts";
@@ -114,4 +114,27 @@ it("passes over the head of a parked key, and its line goes on", async () => {
   expect(await steering.skipHead("a", "test", systemClock.now())).toBe(head.id);
   expect(await instance.worker.standing(next, 20_000)).toEqual({ state: "done" });
   expect(await instance.worker.standing(head, 0)).toMatchObject({ state: "dead" });
+});
+
+it("passes over nothing that waits for a decision about a held dead letter", async () => {
+  await using bench = await Bench.open();
+  const instance = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(Counted, { whenDead: "hold" }, ({ data }) => {
+      if (data.n === 1) throw new Reject("no");
+    }),
+  ]);
+  const held = await bench.publish("a", 1);
+  const waiting = [await bench.publish("a", 2), await bench.publish("a", 3)];
+  const behind = { state: "behind", eventId: held.id };
+  await vi.waitFor(async () => {
+    for (const one of waiting) expect(await instance.worker.standing(one, 0)).toEqual(behind);
+  }, wait);
+  const steering = new Steering(instance.database);
+  expect(await steering.skipHead("a", "test", systemClock.now())).toBeUndefined();
+  const letters = new DeadLetters(instance.database);
+  expect(await letters.count({})).toBe(1);
+  await letters.discard(await letters.list({}, 1), systemClock.now());
+  for (const one of waiting) {
+    expect(await instance.worker.standing(one, 20_000)).toEqual({ state: "done" });
+  }
 });
