@@ -4,14 +4,15 @@
  * database connection is cut, so that it can commit nothing more, and whose leases have run out.
  */
 import fc from "fast-check";
-import { on, type WhenDead } from "millrace";
+import type { Kysely } from "kysely";
+import { type HandledEvent, on, Reject, type WhenDead } from "millrace";
 import { expect, it, vi } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Receipt } from "../../src/queue/engine.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import { DeadLetters, type StoredDeadLetter } from "../../src/worker/dead-letters.ts";
 import { Steering } from "../../src/worker/steering.ts";
-import { Bench, Counted, type Instance, type Tables } from "./bench.ts";
+import { Bench, Counted, Followed, type Instance, type Tables } from "./bench.ts";
 
 const patience = { timeout: 30_000, interval: 5 };
 
@@ -19,13 +20,20 @@ const patience = { timeout: 30_000, interval: 5 };
 type Fate = "well" | "once" | "always" | "reject";
 
 type Step =
-  | { readonly kind: "publish"; readonly key: string; readonly fate: Fate }
+  | {
+      readonly kind: "publish";
+      readonly key: string;
+      readonly fate: Fate;
+      readonly isOther: boolean;
+    }
+  | { readonly kind: "skip"; readonly key: string }
   | { readonly kind: "duplicate" | "edit" | "retry" | "discard"; readonly pick: number }
   | { readonly kind: "crash" | "join" | "leave" | "pause" | "resume" | "settle" };
 
 const publish: fc.Arbitrary<Step> = fc.record({
   kind: fc.constant("publish" as const),
   key: fc.constantFrom("a", "b", "c"),
+  isOther: fc.boolean(),
   fate: fc.oneof(
     { weight: 5, arbitrary: fc.constant("well" as const) },
     {
@@ -36,6 +44,13 @@ const publish: fc.Arbitrary<Step> = fc.record({
 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: publish },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("skip" as const),
+      key: fc.constantFrom("a", "b", "c"),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -59,6 +74,10 @@ class Run {
   readonly #published: { readonly id: string; readonly key: string; readonly receipt: Receipt }[] =
     [];
   readonly #discarded = new Set<string>();
+  /** Passed over by a person: nobody waits for them, whatever their handler says. */
+  readonly #skipped = new Set<string>();
+  /** Events of the other type, whose dead letters never hold anything. */
+  readonly #others = new Set<string>();
   /** Events that were dead letters at any time: under `continue` they may come late. */
   readonly #died = new Set<string>();
   #instances: Instance[] = [];
@@ -70,21 +89,29 @@ class Run {
   }
 
   async begin(): Promise<void> {
-    const handler = on<typeof Counted, Tables, never, undefined>(
-      Counted,
-      { attempts: 2, backoff: { firstMs: 1, maxMs: 2 }, whenDead: this.#whenDead },
-      async (event, { db }) => {
-        await db
-          .insertInto("effects")
-          .values({ id: event.id, ...event.data })
-          .execute();
-        const fate = this.#fates.get(event.id);
-        if (fate === "reject") throw Object.assign(new Error("no"), { kind: "reject" });
-        if (fate === "always" || (fate === "once" && event.attempt === 1)) throw new Error("no");
-      },
-    );
+    const handle = async (event: HandledEvent, db: Kysely<Tables>) => {
+      const data = event.data as { key: string; n: number };
+      await db
+        .insertInto("effects")
+        .values({ id: event.id, ...data })
+        .execute();
+      const fate = this.#fates.get(event.id);
+      if (fate === "reject") throw new Reject("no");
+      if (fate === "always" || (fate === "once" && event.attempt === 1)) throw new Error("no");
+    };
+    const policy = { attempts: 2, backoff: { firstMs: 1, maxMs: 2 } };
+    const handlers = [
+      on<typeof Counted, Tables, never, undefined>(
+        Counted,
+        { ...policy, whenDead: this.#whenDead },
+        (event, { db }) => handle(event, db),
+      ),
+      on<typeof Followed, Tables, never, undefined>(Followed, policy, (event, { db }) =>
+        handle(event, db),
+      ),
+    ];
     const instance = `counter ${++this.#started}`;
-    this.#instances.push(await this.#bench.start([handler], { instance }));
+    this.#instances.push(await this.#bench.start(handlers, { instance }));
   }
 
   async take(step: Step): Promise<void> {
@@ -93,14 +120,17 @@ class Run {
         const id = `event-${this.#published.length}`;
         this.#fates.set(id, step.fate);
         const n = this.#published.length;
-        const receipt = await this.#bench.publish(step.key, n, Counted, id);
+        if (step.isOther) this.#others.add(id);
+        const type = step.isOther ? Followed : Counted;
+        const receipt = await this.#bench.publish(step.key, n, type, id);
         this.#published.push({ id, key: step.key, receipt });
         return;
       }
       case "duplicate": {
         const one = this.#published[step.pick % Math.max(1, this.#published.length)];
         if (one === undefined) return;
-        const again = await this.#bench.publish(one.key, -1, Counted, one.id);
+        const type = this.#others.has(one.id) ? Followed : Counted;
+        const again = await this.#bench.publish(one.key, -1, type, one.id);
         expect(again.duplicate).toBe(true);
         return;
       }
@@ -116,6 +146,12 @@ class Run {
       case "resume":
         await new Steering(this.#database).setPaused("all", step.kind === "pause");
         return;
+      case "skip": {
+        const steering = new Steering(this.#database);
+        const id = await steering.skipHead(step.key, "bench 1.0.0", systemClock.now());
+        if (id !== undefined) this.#skipped.add(id);
+        return;
+      }
       case "settle":
         return await this.#settle();
       default:
@@ -139,7 +175,9 @@ class Run {
     expect(new Set(effects.map(({ id }) => id)).size).toBe(effects.length);
     for (const key of ["a", "b", "c"]) {
       const isOrdered = (id: string) =>
-        !this.#discarded.has(id) && (this.#whenDead === "hold" || !this.#died.has(id));
+        !this.#discarded.has(id) &&
+        !this.#skipped.has(id) &&
+        (this.#isHolding(id) || !this.#died.has(id));
       const accepted = this.#published.filter((one) => one.key === key).map(({ id }) => id);
       const handled = effects.filter((one) => one.key === key).map(({ id }) => id);
       expect(handled.filter(isOrdered)).toEqual(accepted.filter(isOrdered));
@@ -151,6 +189,10 @@ class Run {
     const database = this.#instances[0]?.database;
     if (database === undefined) throw new Error("there is always an instance");
     return database;
+  }
+
+  #isHolding(id: string): boolean {
+    return this.#whenDead === "hold" && !this.#others.has(id);
   }
 
   async #effects(): Promise<Required<Tables["effects"]>[]> {
@@ -197,7 +239,8 @@ class Run {
     if (kind === "edit") {
       const { id, source, time, attributes } = event;
       const data = { key: event.key, n: 1_000 };
-      await store.edit(letter, await makeEvent(Counted, data, { id, source, time, attributes }));
+      const type = this.#others.has(id) ? Followed : Counted;
+      await store.edit(letter, await makeEvent(type, data, { id, source, time, attributes }));
       this.#fates.set(id, "well");
     }
     await store.retry([letter], systemClock.now());
