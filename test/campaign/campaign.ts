@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { vi } from "vitest";
+import { seededRandom } from "../../examples/random.ts";
 import { Picture } from "../whole-picture/picture.ts";
 import { check, type Effect, type Kept, type Verdict } from "./checker.ts";
 import { Load } from "./load.ts";
@@ -25,20 +26,9 @@ export interface CampaignResult {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
-/** Mulberry32: small, and the same everywhere. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { kills: wanted, seed, keys = 24 } = options;
-  const random = randomOf(seed);
+  const random = seededRandom(seed);
   const args = ["--workers", "first=2", "--log-level", "warn"];
   await using picture = await Picture.start("test/campaign/app.ts", args, {
     MILLRACE_HANG_MS: "2000",

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { seededRandom } from "../../examples/random.ts";
 import { openSqlite } from "../../src/engines/sqlite/sqlite.ts";
 import type { QueuedEvent } from "../../src/queue/engine.ts";
 import { fromStart, openQueue, readAll, startWriter, temporaryFolder } from "./support.ts";
@@ -14,21 +15,10 @@ import { fromStart, openQueue, readAll, startWriter, temporaryFolder } from "./s
 const kills = 20;
 const writers = 2;
 
-/** mulberry32: numbers in [0, 1) that a seed repeats. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  };
-}
-
 it(`loses nothing acknowledged over ${kills} kills`, async () => {
   const folder = temporaryFolder();
   const seed = Number(process.env.MILLRACE_SEED ?? process.pid);
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const acknowledged = new Map<string, readonly [partition: number, position: number]>();
   let killed = 0;
 

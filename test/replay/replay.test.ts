@@ -59,6 +59,13 @@ const handlers = (mood: Mood, factor = 1) => [
   ),
 ];
 
+const surroundings = () => ({
+  cache: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
+  clock: systemClock,
+  random: systemRandom,
+  log: silentLog,
+});
+
 interface Rebuilt {
   readonly instance: Instance;
   readonly events: number;
@@ -81,10 +88,7 @@ async function rebuilt(
   const { events } = await rebuild({
     ...{ system, worker: definition, version: "bench 2.0.0", queue: bench.queue, fresh },
     live: live.database,
-    cache: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
+    ...surroundings(),
     from: await startOf(bench.queue, options.from ?? "start"),
     filter: options.filter ?? {},
     onProgress() {
@@ -224,10 +228,7 @@ it("fences whoever goes on in the old database, and undoes nothing where it is c
   const cutOff = rebuild({
     ...{ system, worker: definition, version: "bench 2.0.0", queue: bench.queue, fresh },
     live: live.database,
-    cache: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
+    ...surroundings(),
     from: await startOf(bench.queue, "start"),
     filter: {},
     onProgress: ({ share }) => {
