@@ -131,14 +131,17 @@ describe("packages", () => {
   });
 
   test("are used, declared and pinned", () => {
-    const sources = [file("src/a.ts", 'import "used"; import "undeclared"; import "node:fs";')];
+    const text = 'import "used"; import "undeclared"; import "driver"; import "node:fs";';
+    const sources = [file("src/a.ts", text)];
     const manifest = {
       dependencies: { used: "1.0.0", unused: "1.0.0" },
-      devDependencies: { loose: "^1.0.0" },
+      devDependencies: { loose: "^1.0.0", driver: "1.0.0" },
+      peerDependencies: { driver: "^1.0.0", untried: "^1.0.0" },
     };
     expect(dependencyFaults(sources, manifest)).toEqual([
       expect.stringContaining("nothing in src/ uses unused"),
       expect.stringContaining("src/ uses undeclared"),
+      expect.stringContaining("the driver untried is not among devDependencies"),
       expect.stringContaining("loose is ^1.0.0"),
     ]);
   });

@@ -7,8 +7,11 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "@fastify/swagger": ["gateway/"],
   "@fastify/swagger-ui": ["gateway/"],
   "@fastify/under-pressure": ["gateway/"],
+  "@nats-io/jetstream": ["engines/nats/"],
+  "@nats-io/transport-node": ["engines/nats/"],
   "@opentelemetry/api": ["tracing/"],
   "@opentelemetry/sdk-trace": ["tracing/"],
+  "@redis/client": ["engines/redis/"],
   "@standard-schema/spec": ["system/"],
   chokidar: ["runtime/"],
   "cli-table3": ["cli/"],
@@ -27,6 +30,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
     "conformance/database/",
   ],
   "lru-cache": ["engines/memory/"],
+  pg: ["engines/postgres/"],
   pino: ["runtime/"],
   "pino-pretty": ["runtime/"],
   "prom-client": ["tracing/"],
@@ -44,10 +48,13 @@ const namedInText: Readonly<Record<string, RegExp>> = { "pino-pretty": /["']pino
 export interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
+  /** The drivers of engines that not everybody uses: whoever does installs them. */
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 /**
  * What is installed for everybody is used; and what is used is installed, in exactly one version.
+ * Drivers of optional engines are the exception: they are tried in exactly one version.
  */
 export function dependencyFaults(sources: readonly Source[], manifest: Manifest): Findings {
   const inSource = sources.filter(({ path }) => path.startsWith("src/"));
@@ -61,6 +68,7 @@ export function dependencyFaults(sources: readonly Source[], manifest: Manifest)
     if (inSource.some(({ text }) => pattern.test(text))) used.add(name);
   }
   const declared = manifest.dependencies ?? {};
+  const drivers = Object.keys(manifest.peerDependencies ?? {});
   const versions = Object.entries({ ...declared, ...manifest.devDependencies });
   return [
     ...Object.keys(declared)
@@ -68,7 +76,11 @@ export function dependencyFaults(sources: readonly Source[], manifest: Manifest)
       .map((name) => `package.json: nothing in src/ uses ${name}`),
     ...[...used]
       .filter((name) => !name.startsWith("node:") && declared[name] === undefined)
+      .filter((name) => !drivers.includes(name))
       .map((name) => `package.json: src/ uses ${name}, which is not in dependencies`),
+    ...drivers
+      .filter((name) => manifest.devDependencies?.[name] === undefined)
+      .map((name) => `package.json: the driver ${name} is not among devDependencies, so untried`),
     ...versions
       .filter(([, version]) => !/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))
       .map(([name, version]) => `package.json: ${name} is ${version}, not one exact version`),
