@@ -22,6 +22,7 @@ const phases: readonly {
   { name: "throwing", poison: "throw", perSecond: 50 },
   { name: "hanging 100 ms", poison: "hang", perSecond: 1 },
   { name: "ending the process", poison: "exit", perSecond: 0.2 },
+  { name: "looping endlessly", poison: "loop", perSecond: 0.2 },
 ];
 
 const app = fileURLToPath(new URL("../test/whole-picture/poison-app.ts", import.meta.url));
