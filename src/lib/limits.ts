@@ -105,6 +105,8 @@ export const limits = {
 
   // Producer: events that wait together are appended together, and no more wait than memory allows.
   appendBatchEventsMax: 1_024,
+  /** How far apart appends begin under load: a fraction of what a request takes then anyway. */
+  appendGatherMs: 2,
   appendWaitingEventsMax: 20_000,
   appendWaitingBytesMax: 67_108_864,
   appendTimeoutMs: 5_000,
@@ -151,6 +153,9 @@ export const limits = {
 
   // Worker.
   passEventsMax: 256,
+  /** While at least so many events come with each pass, passes are this far apart. */
+  gatherEventsMin: 8,
+  gatherMs: 5,
   /** A reader that has caught up looks again after this, even when no bell rang. */
   idleWaitMs: 1_000,
   leaseMs: 3_000,
@@ -176,7 +181,9 @@ export const limits = {
   /** A longer line stops its partition, so that the queue keeps what the worker cannot handle. */
   parkedPerKeyMax: 10_000,
   parkedPerPartitionMax: 100_000,
-  /** Old inbox rows and touches are removed this often, a bounded amount each time. */
+  /** After so many claimed ids, twice as many of those that are kept are checked for their age. */
+  inboxSweepIds: 1_000,
+  /** Where little happens, old ids and touches are removed this often. */
   pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 1_000,

@@ -59,6 +59,8 @@ const idOf = (source: string, id: string) => `${source}\n${id}`;
  */
 export class WorkerStore {
   readonly #sql: ReturnType<typeof statements>;
+  /** Up to here the inbox was looked through. */
+  #sweptId = "";
 
   constructor(database: DatabaseEngine) {
     this.#sql = statements(database.dialect.each("$1"));
@@ -70,6 +72,11 @@ export class WorkerStore {
     events: readonly QueuedEvent[],
     nowMs: number,
   ): Promise<QueuedEvent[]> {
+    if (tx.changeEach !== undefined) {
+      const rows = events.map(({ event }) => [event.id, event.source, nowMs]);
+      const changes = tx.changeEach(this.#sql.claimOne, rows);
+      return events.filter((_, at) => changes[at] === 1);
+    }
     const ids = JSON.stringify(events.map(({ event }) => [event.id, event.source]));
     const rows = await tx.run<{ id: string; source: string }>(this.#sql.claim, [ids, nowMs]);
     if (rows.length === events.length) return [...events];
@@ -228,7 +235,9 @@ export class WorkerStore {
   async advance(tx: Transaction, advances: readonly Advance[]): Promise<void> {
     if (advances.length === 0) return;
     const rows = advances.map(({ partition, epoch, from, to }) => [partition, epoch, from, to]);
-    const moved = await tx.run(this.#sql.advance, [JSON.stringify(rows)]);
+    const moved =
+      tx.changeEach?.(this.#sql.advanceOne, rows).filter((changes) => changes === 1) ??
+      (await tx.run(this.#sql.advance, [JSON.stringify(rows)]));
     if (moved.length !== advances.length) {
       throw new MillraceError(
         "MR_FENCED",
@@ -237,10 +246,20 @@ export class WorkerStore {
     }
   }
 
-  /** Forgets what is past its time; called now and then, each time a bounded amount. */
-  async prune(tx: Transaction, inboxBefore: number, touchesKept: number): Promise<void> {
-    await tx.run(this.#sql.pruneInbox, [inboxBefore]);
+  /** Forgets the oldest touches; called now and then. */
+  async pruneTouches(tx: Transaction, touchesKept: number): Promise<void> {
     await tx.run(this.#sql.pruneTouches, [touchesKept]);
+  }
+
+  /**
+   * Looks at the next ids of the inbox, round and round, and forgets those that are old enough. Two
+   * looked at for each one claimed keep it bounded, and nobody ever waits for a large clean-up.
+   */
+  async sweepInbox(tx: Transaction, ids: number, before: number): Promise<void> {
+    const [last] = await tx.run<{ id: string }>(this.#sql.inboxAfter, [this.#sweptId, ids]);
+    const upTo = last?.id ?? "\u{10ffff}";
+    await tx.run(this.#sql.dropSwept, [this.#sweptId, upTo, before]);
+    this.#sweptId = last?.id ?? "";
   }
 }
 
@@ -270,6 +289,8 @@ function statements(each: string) {
     claim: `insert into millrace_inbox (id, source, handled_at)
       select ${text(0)}, ${text(1)}, $2 from ${each} where true
       on conflict do nothing returning id, source`,
+    claimOne: `insert into millrace_inbox (id, source, handled_at) values ($1, $2, $3)
+      on conflict do nothing`,
     lines: `select key, sum(length) as length from (
         select key, count(*) as length from millrace_parked where key in ${keys} group by key
         union all
@@ -319,8 +340,10 @@ function statements(each: string) {
     advance: `update millrace_positions set position = ${number(3)} from ${each}
       where partition = ${number(0)} and epoch = ${number(1)} and position = ${number(2)}
       returning partition`,
-    pruneInbox: `delete from millrace_inbox where (id, source) in
-      (select id, source from millrace_inbox where handled_at < $1 order by handled_at limit 1000)`,
+    advanceOne: `update millrace_positions set position = $4
+      where partition = $1 and epoch = $2 and position = $3`,
+    inboxAfter: `select id from millrace_inbox where id > $1 order by id limit 1 offset $2`,
+    dropSwept: `delete from millrace_inbox where id > $1 and id <= $2 and handled_at < $3`,
     pruneTouches: `delete from millrace_touches
       where seq <= (select max(seq) from millrace_touches) - $1`,
   };

@@ -44,7 +44,6 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
     `create table millrace_inbox (
        id text not null, source text not null, handled_at bigint not null,
        primary key (id, source)) ${keyed}`,
-    `create index millrace_inbox_age on millrace_inbox (handled_at)`,
     // Events whose key waits. A line's head has the time of its next attempt, its followers none.
     `create table millrace_parked (
        partition integer not null, position bigint not null, key text not null,

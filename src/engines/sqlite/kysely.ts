@@ -1,12 +1,18 @@
 import {
+  type AbortableQueryOptions,
   type CompiledQuery,
   type DatabaseConnection,
+  DefaultQueryExecutor,
   type Driver,
   Kysely,
+  type LimitNode,
+  type OffsetNode,
+  type OperationNode,
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  ValueNode,
 } from "kysely";
 import { MillraceError } from "../../lib/errors.ts";
 import type { StatementResult } from "./statements.ts";
@@ -35,7 +41,26 @@ class UnlockedSqliteAdapter extends SqliteAdapter {
 }
 
 const adapter = new UnlockedSqliteAdapter();
-const compiler = new SqliteQueryCompiler();
+/** A limit is a part of the text: where it is a parameter, SQLite prepares anew at each run. */
+class LiteralLimitCompiler extends SqliteQueryCompiler {
+  protected override visitLimit({ limit }: LimitNode): void {
+    this.append("limit ");
+    this.#visitCount(limit);
+  }
+
+  protected override visitOffset({ offset }: OffsetNode): void {
+    this.append("offset ");
+    this.#visitCount(offset);
+  }
+
+  #visitCount(node: OperationNode): void {
+    const value = ValueNode.is(node) ? node.value : undefined;
+    if (Number.isSafeInteger(value)) this.append(String(value));
+    else this.visitNode(node);
+  }
+}
+
+const compiler = new LiteralLimitCompiler();
 
 export function openHandle(execute: Execute): Handle {
   let isOpen = true;
@@ -47,21 +72,43 @@ export function openHandle(execute: Execute): Handle {
       { remedy: "Await every query before the handler, query or migration returns." },
     );
   });
+  const dialect = {
+    createAdapter: () => adapter,
+    createDriver: () => driver,
+    createIntrospector: (kysely: Kysely<unknown>) => new SqliteIntrospector(kysely),
+    createQueryCompiler: () => compiler,
+  };
   const driver = handleDriver(connection);
-  const db = new Kysely<unknown>({
-    dialect: {
-      createAdapter: () => adapter,
-      createDriver: () => driver,
-      createIntrospector: (kysely) => new SqliteIntrospector(kysely),
-      createQueryCompiler: () => compiler,
-    },
-  });
+  const executor = new HandleExecutor(connection);
+  const db = new Kysely<unknown>({ config: { dialect }, dialect, driver, executor });
   return {
     db,
     close: () => {
       isOpen = false;
     },
   };
+}
+
+/**
+ * Hands a query to the connection without the turns of the event loop that acquiring one from a
+ * pool and giving it back take: there is only one, and it is always there.
+ */
+class HandleExecutor extends DefaultQueryExecutor {
+  readonly #connection: HandleConnection;
+
+  constructor(connection: HandleConnection) {
+    super(compiler, adapter, { provideConnection: (consumer) => consumer(connection) });
+    this.#connection = connection;
+  }
+
+  override executeQuery<Row>(
+    query: CompiledQuery,
+    options?: AbortableQueryOptions,
+  ): Promise<QueryResult<Row>> {
+    return options?.signal === undefined
+      ? this.#connection.executeQuery<Row>(query)
+      : super.executeQuery<Row>(query, options);
+  }
 }
 
 class HandleConnection implements DatabaseConnection {

@@ -23,8 +23,9 @@ export class QueueReading implements Reading {
   #scanned: number | undefined;
   /** From this position on all partitions are unread, and the scan needs no cursors. */
   #evenFrom = 0;
-  #evenScan: StatementSync | undefined;
-  #unevenScan: StatementSync | undefined;
+  /** By how many rows they give. */
+  readonly #evenScans = new Map<number, StatementSync>();
+  readonly #unevenScans = new Map<number, StatementSync>();
   #version = -1;
 
   constructor(
@@ -86,13 +87,13 @@ export class QueueReading implements Reading {
 
   #collect(limit: number, from: number, end: number): { events: QueuedEvent[]; scanned: number } {
     const upTo = Math.min(end, from + limits.scanEventsMax);
-    const scan = this.#scanFrom(from);
     const events: QueuedEvent[] = [];
     let bytes = 0;
     let after = from;
     while (events.length < limit && bytes < limits.readBatchBytesMax) {
       const wanted = Math.min(rowsPerLook, limit - events.length);
-      const rows = scan.all(after, upTo, ...(this.#types ?? []), wanted) as unknown as EventRow[];
+      const scan = this.#scanFrom(from, wanted);
+      const rows = scan.all(after, upTo, ...(this.#types ?? [])) as unknown as EventRow[];
       for (const row of rows) {
         const event = eventOf(row);
         if (event === undefined) {
@@ -110,20 +111,25 @@ export class QueueReading implements Reading {
   }
 
   /** Until the scan has passed every cursor, each partition has a bound of its own. */
-  #scanFrom(from: number): StatementSync {
-    if (from < this.#evenFrom) {
-      this.#unevenScan ??= this.#prepare(unreadCondition(this.#cursors));
-      return this.#unevenScan;
-    }
-    this.#evenScan ??= this.#prepare(partitionCondition(this.#cursors, this.#reader.partitions));
-    return this.#evenScan;
+  #scanFrom(from: number, rows: number): StatementSync {
+    const isEven = from >= this.#evenFrom;
+    const scans = isEven ? this.#evenScans : this.#unevenScans;
+    const known = scans.get(rows);
+    if (known !== undefined) return known;
+    const condition = isEven
+      ? partitionCondition(this.#cursors, this.#reader.partitions)
+      : unreadCondition(this.#cursors);
+    const scan = this.#prepare(condition, rows);
+    scans.set(rows, scan);
+    return scan;
   }
 
-  #prepare(condition: string): StatementSync {
+  /** The limit is a part of the text: where it is a parameter, SQLite prepares anew at each run. */
+  #prepare(condition: string, rows: number): StatementSync {
     const types = this.#types?.map(() => "?").join(", ");
     const ofTypes = types === undefined ? "" : `and type in (${types})`;
     return this.#reader.prepareEvents(
-      `position > ? and position <= ? and ${condition} ${ofTypes} order by position limit ?`,
+      `position > ? and position <= ? and ${condition} ${ofTypes} order by position limit ${rows}`,
     );
   }
 }

@@ -13,6 +13,8 @@ export interface StatementResult {
 interface Prepared {
   readonly statement: StatementSync;
   readonly returnsRows: boolean;
+  /** When it was last used, in statements prepared since. */
+  usedAt: number;
   /** Reads integers as bigint: slower, needed only where one is beyond 2^53. */
   exact: boolean;
 }
@@ -23,8 +25,8 @@ interface Prepared {
  */
 export class Statements {
   readonly #db: DatabaseSync;
-  /** In the order of last use, oldest first. */
   readonly #prepared = new Map<string, Prepared>();
+  #preparedCount = 0;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -45,11 +47,16 @@ export class Statements {
     return { rows: [], changes, lastInsertRowid };
   }
 
+  /** Runs a statement for each row of the framework's own values; the rows each run changed. */
+  changeEach(sql: string, rows: readonly (readonly SqlValue[])[]): readonly number[] {
+    const { statement } = this.#prepare(sql);
+    return rows.map((values) => Number(statement.run(...values).changes));
+  }
+
   #prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) {
-      this.#prepared.delete(sql);
-      this.#prepared.set(sql, known);
+      known.usedAt = this.#preparedCount;
       return known;
     }
     const statement = this.#db.prepare(sql.replaceAll(/\$(\d+)/g, "?$1"));
@@ -57,15 +64,17 @@ export class Statements {
     // then run again; one that also writes must read exactly from the start.
     const exact = /\breturning\b/i.test(sql);
     if (exact) statement.setReadBigInts(true);
-    const prepared = { statement, returnsRows: statement.columns().length > 0, exact };
+    const usedAt = ++this.#preparedCount;
+    const prepared = { statement, returnsRows: statement.columns().length > 0, usedAt, exact };
     this.#prepared.set(sql, prepared);
-    if (this.#prepared.size > limits.preparedStatementsMax) {
-      for (const oldest of this.#prepared.keys()) {
-        this.#prepared.delete(oldest);
-        break;
-      }
-    }
+    if (this.#prepared.size > limits.preparedStatementsMax) this.#forgetUnused();
     return prepared;
+  }
+
+  /** Keeps the half that was used last: to keep them in order would cost with each use. */
+  #forgetUnused(): void {
+    const byUse = [...this.#prepared].sort(([, one], [, other]) => one.usedAt - other.usedAt);
+    for (const [sql] of byUse.slice(0, byUse.length / 2)) this.#prepared.delete(sql);
   }
 }
 

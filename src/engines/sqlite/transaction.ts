@@ -38,6 +38,11 @@ export class SqliteTransaction implements Transaction {
     return this.#execute(sql, parameters).rows as R[];
   }
 
+  changeEach(sql: string, rows: readonly (readonly SqlValue[])[]): readonly number[] {
+    assert(!this.#ended, "a statement ran after its transaction had ended");
+    return this.#guarded(sql, () => this.#statements.changeEach(sql, rows));
+  }
+
   async savepoint<Result>(work: (db: Kysely<unknown>) => Promise<Result>): Promise<Result> {
     const depth = ++this.#depth;
     this.#execute(`savepoint millrace_${depth}`, []);
@@ -76,9 +81,13 @@ export class SqliteTransaction implements Transaction {
    * then commit on its own. So once one has failed, none runs any more.
    */
   #execute(sql: string, parameters: readonly unknown[]): StatementResult {
+    return this.#guarded(sql, () => this.#statements.run(sql, parameters));
+  }
+
+  #guarded<Result>(sql: string, run: () => Result): Result {
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return this.#statements.run(sql, parameters);
+      return run();
     } catch (error) {
       this.#failure = databaseFailure(error) ?? this.#endedBy(sql, error);
       throw this.#failure ?? error;
