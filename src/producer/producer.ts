@@ -10,6 +10,10 @@ export interface ProducerOptions {
   readonly queue: Pick<Queue, "append">;
   readonly clock: Clock;
   readonly tracing: Tracing;
+  /** How far apart appends begin under load; the limit where not given. */
+  readonly gatherMs?: number;
+  /** Runs a task at the end of the loop's turn; tests run it at once. */
+  readonly defer?: (task: () => void) => void;
 }
 
 export interface Producer {
@@ -65,6 +69,10 @@ class GroupCommit implements Producer {
   #bytes = 0;
   #unanswered = 0;
   #alarm: Disposable | undefined;
+  #isHandingOver = false;
+  #handedOverAtMs = Number.NEGATIVE_INFINITY;
+  /** Whether several calls shared the last append. */
+  #wereTogether = false;
   #isStopped = false;
   readonly #drained = Promise.withResolvers<void>();
 
@@ -88,7 +96,7 @@ class GroupCommit implements Producer {
     this.#events += publications.length;
     this.#bytes += bytes;
     this.#unanswered++;
-    this.#handOver();
+    this.#handOverSoon();
     this.#setAlarm();
     return await promise;
   }
@@ -118,11 +126,31 @@ class GroupCommit implements Producer {
     });
   }
 
+  /**
+   * Not at once, but at the end of the loop's turn, so that all requests which were read in it
+   * share one append. Where several shared the last one, the next also keeps its distance: an
+   * append costs a sync and wakes every worker, however many events are in it.
+   */
+  #handOverSoon(): void {
+    if (this.#handedOver !== undefined || this.#isHandingOver || this.#line.length === 0) return;
+    this.#isHandingOver = true;
+    const begin = () => {
+      this.#isHandingOver = false;
+      this.#handOver();
+    };
+    const { clock, defer = setImmediate, gatherMs = limits.appendGatherMs } = this.#options;
+    const leftMs = this.#handedOverAtMs + gatherMs - clock.monotonic();
+    if (this.#wereTogether && leftMs > 0) clock.after(leftMs, begin);
+    else defer(begin);
+  }
+
   #handOver(): void {
     if (this.#handedOver !== undefined || this.#line.length === 0) return;
     const batch = this.#takeBatch();
     this.#handedOver = batch;
     const nowMs = this.#options.clock.monotonic();
+    this.#handedOverAtMs = nowMs;
+    this.#wereTogether = batch.length > 1;
     for (const { hops, sinceMs } of batch) hops.handOver(nowMs - sinceMs);
     const publications = batch.flatMap((call) => call.publications);
     this.#options.queue.append(publications).then(
@@ -143,7 +171,7 @@ class GroupCommit implements Producer {
 
   #settle(batch: readonly Call[], outcome: readonly Receipt[] | Error): void {
     this.#handedOver = undefined;
-    this.#handOver();
+    this.#handOverSoon();
     let next = 0;
     for (const call of batch) {
       const first = next;

@@ -76,7 +76,8 @@ class ScriptedQueue {
 function setUp(tracing: Tracing = noTracing) {
   const queue = new ScriptedQueue();
   const clock = handClock();
-  return { queue, clock, producer: createProducer({ queue, clock, tracing }) };
+  const defer = (task: () => void) => task();
+  return { queue, clock, producer: createProducer({ queue, clock, tracing, gatherMs: 0, defer }) };
 }
 
 /** Lets everything that is due by promises run. */
@@ -222,6 +223,40 @@ describe("stop", () => {
     clock.advance(limits.appendTimeoutMs);
     await stopping;
     expect(await taken).toBe("MR_RESULT_UNKNOWN");
+  });
+});
+
+describe("gathering", () => {
+  it("lets all calls of one turn of the loop share an append", async () => {
+    const queue = new ScriptedQueue();
+    const producer = createProducer({ queue, clock: handClock(), tracing: noTracing });
+    void producer.publish(publications("a", 1), unsampled);
+    void producer.publish(publications("b", 1), unsampled);
+    expect(queue.appends).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(queue.appends).toEqual([["a-0", "b-0"]]);
+  });
+
+  it("keeps appends apart while several calls share each of them", async () => {
+    const queue = new ScriptedQueue();
+    const clock = handClock();
+    const defer = (task: () => void) => task();
+    const producer = createProducer({ queue, clock, tracing: noTracing, gatherMs: 2, defer });
+    const first = producer.publish(publications("a", 1), unsampled);
+    const second = producer.publish(publications("b", 1), unsampled);
+    const third = producer.publish(publications("c", 1), unsampled);
+    queue.finish();
+    await first;
+    // The first was alone: the next begins at once.
+    expect(queue.appends.at(-1)).toEqual(["b-0", "c-0"]);
+    const last = producer.publish(publications("d", 1), unsampled);
+    queue.finish();
+    await Promise.all([second, third]);
+    expect(queue.isRunning).toBe(false);
+    clock.advance(2);
+    expect(queue.appends.at(-1)).toEqual(["d-0"]);
+    queue.finish();
+    await last;
   });
 });
 
