@@ -13,6 +13,7 @@ import type { SystemDefinition } from "../system/system.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { ClockWatch } from "./clock-watch.ts";
+import { Gathering } from "./gathering.ts";
 import { type LineBounds, type LineFull, Lines } from "./lines.ts";
 import type {
   Place,
@@ -108,6 +109,7 @@ class WorkerInstance implements Worker {
   readonly #full = new Map<number, LineFull>();
   readonly #store: WorkerStore;
   readonly #timers: Timers;
+  readonly #gathering: Gathering;
   #running: Promise<void> | undefined;
   #failures = 0;
   #waitingFor: string | undefined;
@@ -154,6 +156,7 @@ class WorkerInstance implements Worker {
     this.#reader = new Reader(queue, new Set(handlers.keys()), clock);
     this.#queries = new Queries({ ...shared, progress: this.#progress });
     this.#timers = timers;
+    this.#gathering = new Gathering(clock);
     this.#standings = new Standings(database, this.#progress);
   }
 
@@ -240,6 +243,7 @@ class WorkerInstance implements Worker {
     const batch = await this.#reader.next(waitMs, this.#stop.signal);
     if (batch.isWorth) await this.#handle(batch);
     else this.#progress.reached(batch.positions);
+    await this.#gathering.after(batch.events.length, this.#stop.signal);
   }
 
   async #handle(batch: Batch): Promise<void> {
@@ -320,7 +324,8 @@ class WorkerInstance implements Worker {
     const { clock, database, inboxMs = limits.inboxMs } = this.#parts;
     const inboxBefore = clock.now() - inboxMs;
     await database.transaction(async (tx) => {
-      await this.#store.prune(tx, inboxBefore, limits.touchesKeptMax);
+      await this.#store.sweepInbox(tx, limits.inboxSweepIds, inboxBefore);
+      await this.#store.pruneTouches(tx, limits.touchesKeptMax);
       await this.#timers.prune(tx, inboxBefore);
     });
     this.#pruneAt = clock.now() + limits.pruneIntervalMs;
