@@ -17,7 +17,11 @@ export {
 } from "./system/event.ts";
 export type { EventAttributes, EventRecord, HandledEvent } from "./system/event-record.ts";
 export {
+  type BatchContext,
+  type BatchHandler,
+  type BatchOptions,
   type Emit,
+  type EmitFrom,
   type EmitOptions,
   type Handler,
   type HandlerCache,
@@ -25,6 +29,7 @@ export {
   type HandlerDefinition,
   type HandlerOptions,
   on,
+  onBatch,
   type Prepare,
   type WhenDead,
 } from "./system/handler.ts";

@@ -25,4 +25,4 @@ const daysIn = (year: number, month: number): number =>
 
 /** The time that such a text means. `Date` knows no leap seconds: theirs is the second before. */
 export const dateOfRfc3339 = (text: string): Date =>
-  new Date(text.replace(/:60(?=[.Zz+-])/, ":59"));
+  new Date(text.includes(":60") ? text.replace(/:60(?=[.Zz+-])/, ":59") : text);

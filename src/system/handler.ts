@@ -88,6 +88,35 @@ export interface Backoff {
 
 export type WhenDead = "continue" | "hold";
 
+/** What a handler of many events gets besides them. */
+export interface BatchContext<Tables, Emitted extends AnyEvent> {
+  /** Kysely inside the transaction; unusable after the attempt ends. */
+  readonly db: Kysely<Tables>;
+  readonly cache: HandlerCache;
+  readonly emit: EmitFrom<Emitted>;
+  /** Aborts when the time for all of them is up or the instance must stop. */
+  readonly signal: AbortSignal;
+}
+
+/** As `Emit`, with the event that is the cause first: it must be one of those handed over. */
+export type EmitFrom<Emitted extends AnyEvent> = <E extends Emitted>(
+  cause: HandledEvent,
+  event: E,
+  data: DataInput<E>,
+  options?: EmitOptions,
+) => string;
+
+/** A promise that it returns is awaited; what it resolves to means nothing. */
+export type BatchHandler<Tables, E extends AnyEvent, Emitted extends AnyEvent> = (
+  events: readonly HandledEvent<TypeOf<E>, DataOf<E>>[],
+  context: BatchContext<Tables, Emitted>,
+) => unknown;
+
+export type BatchOptions<Tables, E extends AnyEvent, Emitted extends AnyEvent> = Omit<
+  HandlerOptions<Tables, E, Emitted, undefined>,
+  "prepare"
+>;
+
 /** What a worker does with one type of event. */
 export interface HandlerDefinition<Tables = unknown> {
   readonly kind: "handler";
@@ -95,6 +124,8 @@ export interface HandlerDefinition<Tables = unknown> {
   readonly emits: readonly AnyEvent[];
   readonly prepare: Prepare<Tables, AnyEvent, unknown> | undefined;
   readonly handle: Handler<Tables, AnyEvent, AnyEvent, unknown>;
+  /** Where it takes many at once; `handle` then does the same for one. */
+  readonly handleBatch: BatchHandler<Tables, AnyEvent, AnyEvent> | undefined;
   readonly attempts: number | undefined;
   readonly backoff: Backoff | undefined;
   readonly timeoutMs: number | undefined;
@@ -132,16 +163,75 @@ export function on(
       ]
 ): HandlerDefinition<never> {
   const [options, handle] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const { prepare } = options;
+  return definition(event, options, { prepare, handle, handleBatch: undefined }, on);
+}
+
+/**
+ * Handles many events of one type at once, in the order of acceptance: for effects that one
+ * statement writes for all of them. They succeed together. Where one fails, everything is undone
+ * and each is handed over alone, so that the rest costs a failure nothing.
+ *
+ * @example
+ * onBatch(PostPublished, async (events, { db }) => {
+ *   await db.insertInto("posts").values(events.map(({ id, data }) => ({ id, ...data }))).execute();
+ * })
+ */
+export function onBatch<E extends AnyEvent, Tables>(
+  event: E,
+  handle: BatchHandler<Tables, E, never>,
+): HandlerDefinition<Tables>;
+export function onBatch<E extends AnyEvent, Tables, Emitted extends AnyEvent = never>(
+  event: E,
+  options: BatchOptions<Tables, E, Emitted>,
+  handle: BatchHandler<Tables, E, Emitted>,
+): HandlerDefinition<Tables>;
+export function onBatch(
+  event: AnyEvent,
+  ...rest:
+    | [BatchHandler<never, AnyEvent, never>]
+    | [BatchOptions<never, AnyEvent, AnyEvent>, BatchHandler<never, AnyEvent, AnyEvent>]
+): HandlerDefinition<never> {
+  const [options, handleBatch] = rest.length === 1 ? [{}, rest[0]] : rest;
+  const handleAny = handleBatch as BatchHandler<never, AnyEvent, AnyEvent>;
+  const handle: Handler<never, AnyEvent, AnyEvent, unknown> = (one, context) =>
+    handleAny([one], {
+      db: context.db,
+      cache: context.cache,
+      emit: (_cause, ...emitted) => context.emit(...emitted),
+      get signal() {
+        return context.signal;
+      },
+    });
+  return definition(
+    event,
+    options,
+    { prepare: undefined, handle, handleBatch: handleAny },
+    onBatch,
+  );
+}
+
+function definition(
+  event: AnyEvent,
+  options: Omit<HandlerOptions<never, AnyEvent, AnyEvent, unknown>, "prepare">,
+  how: {
+    readonly prepare: HandlerDefinition<never>["prepare"];
+    readonly handle: unknown;
+    readonly handleBatch: HandlerDefinition<never>["handleBatch"];
+  },
+  definer: (...parameters: never[]) => unknown,
+): HandlerDefinition<never> {
   return Object.freeze({
     kind: "handler" as const,
     event,
     emits: options.emits ?? [],
-    prepare: options.prepare,
-    handle: handle as HandlerDefinition<never>["handle"],
+    prepare: how.prepare,
+    handle: how.handle as HandlerDefinition<never>["handle"],
+    handleBatch: how.handleBatch,
     attempts: options.attempts,
     backoff: options.backoff,
     timeoutMs: options.timeoutMs,
     whenDead: options.whenDead ?? "continue",
-    site: definitionSite(on),
+    site: definitionSite(definer),
   });
 }

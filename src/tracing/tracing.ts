@@ -70,3 +70,9 @@ export function parseTraceparent(header: string | undefined): TraceContext | und
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
+
+/** Whether a context is sampled, at next to no cost where it is not, as nearly all are not. */
+export const isSampled = (traceparent: string | undefined): boolean =>
+  traceparent !== undefined &&
+  !traceparent.endsWith("-00") &&
+  parseTraceparent(traceparent)?.sampled === true;

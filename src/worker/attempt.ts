@@ -1,16 +1,18 @@
 import type { Kysely } from "kysely";
 import type { TransactionView } from "../cache/transaction-view.ts";
-import type { Transaction } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
+import { assert } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { dateOfRfc3339 } from "../lib/rfc3339.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
+import type { AnyEvent } from "../system/event.ts";
 import { readData } from "../system/event-data.ts";
 import type { EventRecord, HandledEvent } from "../system/event-record.ts";
-import type { HandlerCache, HandlerDefinition } from "../system/handler.ts";
+import type { Emit, EmitFrom, HandlerCache, HandlerDefinition } from "../system/handler.ts";
 import { Emitter } from "./emitter.ts";
 import type { EventTrace } from "./event-trace.ts";
 import type { FailedAttempt } from "./outcome.ts";
+import type { TimeLimits } from "./time-limits.ts";
 
 /** One event on its way through its handler. */
 export interface Job {
@@ -33,10 +35,12 @@ export type Prepared = { readonly value: unknown } | { readonly thrown: unknown 
 
 /** What an attempt works in. */
 export interface AttemptScope {
-  readonly tx: Transaction;
+  /** The handlers' handle inside the transaction. */
+  readonly db: Kysely<unknown>;
   readonly view: TransactionView;
   readonly source: string;
   readonly clock: Clock;
+  readonly timeLimits: TimeLimits;
   readonly stop: AbortSignal;
 }
 
@@ -58,18 +62,46 @@ export async function attempt(job: Job, scope: AttemptScope): Promise<readonly E
   const { prepared, handler, queued } = job;
   if (prepared !== undefined && "thrown" in prepared) throw prepared.thrown;
   job.trace?.restart();
-  const event = await handledEvent(job);
+  const handled = handledEvent(job);
+  const event = handled instanceof Promise ? await handled : handled;
   const emitter = new Emitter(queued, handler, scope.source, job.trace?.traceparent, scope.clock);
-  const work = (signal: AbortSignal) =>
-    handler.handle(event, {
-      db: scope.tx.db,
-      cache: handlerCache(job, scope),
-      emit: emitter.emit,
-      prepared: prepared?.value,
-      signal,
-    });
-  await withinTime(job, scope, work);
-  return await emitter.events();
+  await withinTime(job, scope, (time) =>
+    handler.handle(event, new Context(job, scope, emitter, time)),
+  );
+  return emitter.events();
+}
+
+/**
+ * Hands events to a handler that takes many at once; what it emitted for each of them comes back.
+ */
+export async function attemptTogether(
+  jobs: readonly Job[],
+  scope: AttemptScope,
+): Promise<readonly (readonly EventRecord[])[]> {
+  const [first] = jobs;
+  assert(first?.handler.handleBatch !== undefined, "a row of events has one handler for many");
+  const { handleBatch } = first.handler;
+  const emitters = new Map<HandledEvent, Emitter>();
+  for (const job of jobs) {
+    job.trace?.restart();
+    const handled = handledEvent(job);
+    const event = handled instanceof Promise ? await handled : handled;
+    const { queued, handler, trace } = job;
+    const emitter = new Emitter(queued, handler, scope.source, trace?.traceparent, scope.clock);
+    emitters.set(event, emitter);
+  }
+  const emit: EmitFrom<AnyEvent> = (cause, ...emitted) => {
+    const emitter = emitters.get(cause);
+    assert(
+      emitter !== undefined,
+      "an event is emitted because of one of those that were handed over",
+    );
+    return emitter.emit(...emitted);
+  };
+  await withinTime(first, scope, (time) =>
+    handleBatch([...emitters.keys()], new BatchContext(first, scope, emit, time)),
+  );
+  return await Promise.all([...emitters.values()].map((emitter) => emitter.events()));
 }
 
 /**
@@ -79,7 +111,7 @@ export async function attempt(job: Job, scope: AttemptScope): Promise<readonly E
 export async function prepare(
   job: Job,
   reader: Kysely<unknown>,
-  scope: Pick<AttemptScope, "clock" | "stop">,
+  scope: Pick<AttemptScope, "timeLimits" | "stop">,
 ): Promise<void> {
   const { handler } = job;
   if (handler.prepare === undefined) return;
@@ -87,7 +119,7 @@ export async function prepare(
   try {
     const event = await handledEvent(job);
     let value: unknown;
-    await withinTime(job, scope, async (signal) => {
+    await withinTime(job, scope, async ({ signal }) => {
       value = await run(event, { db: reader, signal });
     });
     job.prepared = { value };
@@ -97,9 +129,15 @@ export async function prepare(
 }
 
 /** The event as the handler sees it: its data as today's version, checked by today's schema. */
-async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledEvent> {
+function handledEvent(job: Job): HandledEvent | Promise<HandledEvent> {
+  const data = readData(job.handler.event, job.queued.event);
+  return data instanceof Promise
+    ? data.then((checked) => withData(job, checked))
+    : withData(job, data);
+}
+
+function withData({ queued, attempt }: Job, data: unknown): HandledEvent {
   const { event, partition, position } = queued;
-  const data = await readData(handler.event, event);
   return {
     id: event.id,
     source: event.source,
@@ -114,30 +152,88 @@ async function handledEvent({ queued, handler, attempt }: Job): Promise<HandledE
   };
 }
 
-async function withinTime(
-  job: Job,
-  { clock, stop }: Pick<AttemptScope, "clock" | "stop">,
-  work: (signal: AbortSignal) => unknown,
-): Promise<void> {
-  const ms = job.handler.timeoutMs ?? limits.handlerTimeoutMs;
-  const over = new AbortController();
-  const signal = AbortSignal.any([over.signal, stop]);
-  let timer: Disposable | undefined;
-  const timeUp = new Promise<never>((_, reject) => {
-    timer = clock.after(ms, () => {
-      const timeout = new AttemptTimeout(job, ms);
-      over.abort(timeout);
-      reject(timeout);
-    });
-  });
-  try {
-    await Promise.race([work(signal), timeUp]);
-  } finally {
-    timer?.[Symbol.dispose]();
+/**
+ * Until when an attempt may take, and the signal that tells of it. That is made when it is asked
+ * for: most handlers have no use for it, and it costs more than a write.
+ */
+class Time {
+  readonly #stop: AbortSignal;
+  #over: AbortController | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(stop: AbortSignal) {
+    this.#stop = stop;
+  }
+
+  get signal(): AbortSignal {
+    this.#over ??= new AbortController();
+    this.#signal ??= AbortSignal.any([this.#over.signal, this.#stop]);
+    return this.#signal;
+  }
+
+  end(reason: Error): void {
+    this.#over ??= new AbortController();
+    this.#over.abort(reason);
   }
 }
 
-function handlerCache({ trace }: Job, { view, clock }: AttemptScope): HandlerCache {
+/** What handlers of both kinds get. */
+class Shared {
+  readonly db: Kysely<unknown>;
+  readonly cache: HandlerCache;
+  readonly #time: Time;
+
+  constructor(job: Job, { db, view, clock }: AttemptScope, time: Time) {
+    this.db = db;
+    this.cache = handlerCache(job, view, clock);
+    this.#time = time;
+  }
+
+  get signal(): AbortSignal {
+    return this.#time.signal;
+  }
+}
+
+class Context extends Shared {
+  readonly emit: Emit<AnyEvent>;
+  readonly prepared: unknown;
+
+  constructor(job: Job, scope: AttemptScope, emitter: Emitter, time: Time) {
+    super(job, scope, time);
+    this.emit = emitter.emit;
+    this.prepared = (job.prepared as { readonly value: unknown } | undefined)?.value;
+  }
+}
+
+class BatchContext extends Shared {
+  readonly emit: EmitFrom<AnyEvent>;
+
+  constructor(first: Job, scope: AttemptScope, emit: EmitFrom<AnyEvent>, time: Time) {
+    super(first, scope, time);
+    this.emit = emit;
+  }
+}
+
+async function withinTime(
+  job: Job,
+  { timeLimits, stop }: Pick<AttemptScope, "timeLimits" | "stop">,
+  work: (time: Time) => unknown,
+): Promise<void> {
+  const ms = job.handler.timeoutMs ?? limits.handlerTimeoutMs;
+  const time = new Time(stop);
+  const working = work(time);
+  if (!isPromise(working)) return;
+  await timeLimits.within(ms, working, () => {
+    const timeout = new AttemptTimeout(job, ms);
+    time.end(timeout);
+    return timeout;
+  });
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+
+function handlerCache({ trace }: Job, view: TransactionView, clock: Clock): HandlerCache {
   const touch = (keys: string | readonly string[]) =>
     view.touch(typeof keys === "string" ? [keys] : keys);
   if (trace === undefined) return { get: (key, load) => view.get(key, load), touch };

@@ -10,6 +10,7 @@ import type { SystemDefinition } from "../system/system.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import { attempt, type Job, prepare } from "./attempt.ts";
 import { type Failure, failureOf } from "./outcome.ts";
+import { TimeLimits } from "./time-limits.ts";
 
 /** What would come of an attempt. */
 export interface DryRun {
@@ -63,10 +64,13 @@ export async function dryRun(queued: QueuedEvent, parts: DryRunParts): Promise<D
     trace: undefined,
     dueAt: undefined,
   };
-  await prepare(job, database.reader, { clock, stop });
+  const timeLimits = new TimeLimits(clock);
+  await prepare(job, database.reader, { timeLimits, stop });
   try {
     return await database.transaction(async (tx) => {
-      throw new RolledBack(await attempt(job, { tx, view, source, clock, stop }));
+      throw new RolledBack(
+        await attempt(job, { db: tx.db, view, source, clock, timeLimits, stop }),
+      );
     });
   } catch (thrown) {
     const touched = [...view.touched];

@@ -36,8 +36,8 @@ export class Emitter {
   }
 
   /** The events, once their schemas have agreed. */
-  async events(): Promise<readonly EventRecord[]> {
-    return this.#made.length === 0 ? [] : await Promise.all(this.#made);
+  events(): readonly EventRecord[] | Promise<readonly EventRecord[]> {
+    return this.#made.length === 0 ? [] : Promise.all(this.#made);
   }
 
   readonly emit: Emit<AnyEvent> = (event, data, { at } = {}) => {

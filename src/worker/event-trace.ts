@@ -1,5 +1,11 @@
 import type { QueuedEvent } from "../queue/engine.ts";
-import { formatTraceparent, type Hop, parseTraceparent, type Tracing } from "../tracing/tracing.ts";
+import {
+  formatTraceparent,
+  type Hop,
+  isSampled,
+  parseTraceparent,
+  type Tracing,
+} from "../tracing/tracing.ts";
 
 /**
  * The hops of one traced event at one worker. Nothing is recorded before the commit: an attempt
@@ -41,9 +47,7 @@ export class EventTrace {
     nowMs: number,
   ): EventTrace | undefined {
     const { traceparent } = queued.event.attributes;
-    if (traceparent === undefined || parseTraceparent(traceparent)?.sampled !== true) {
-      return undefined;
-    }
+    if (!isSampled(traceparent)) return undefined;
     return new EventTrace(tracing, worker, queued, nowMs);
   }
 

@@ -8,23 +8,24 @@ import { limits } from "../lib/limits.ts";
 import type { Random } from "../lib/random.ts";
 import type { Batch, QueuedEvent } from "../queue/engine.ts";
 import { dueAtOf } from "../system/delivery-time.ts";
-import type { EventRecord } from "../system/event-record.ts";
 import type { HandlerDefinition } from "../system/handler.ts";
 import type { Tracing } from "../tracing/tracing.ts";
-import { AttemptTimeout, attempt, type Job } from "./attempt.ts";
-import { Commits, OneFailed, type Task, type Verdicts } from "./commits.ts";
+import { AttemptTimeout, type Job } from "./attempt.ts";
+import { Commits, type Task, type Verdicts } from "./commits.ts";
 import { EventTrace } from "./event-trace.ts";
 import { Ledger } from "./ledger.ts";
 import { LineFull, type Lines } from "./lines.ts";
 import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
-import { decide, isDependencyFailure, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
+import { decide, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
 import { advanceOf, type OwnedPartition, type Ownership } from "./ownership.ts";
 import type { Observe } from "./pass-points.ts";
 import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
+import { Runner, type RunnerParts } from "./runner.ts";
 import type { Advance, ParkedEvent, WorkerStore } from "./store.ts";
 import type { Suspicion } from "./suspicion.ts";
+import { TimeLimits } from "./time-limits.ts";
 import type { Timers } from "./timers.ts";
 
 export interface PassParts {
@@ -43,6 +44,7 @@ export interface PassParts {
   readonly suspicion: Suspicion;
   readonly onProgress: () => void;
   readonly isReplay?: boolean;
+  readonly inboxMs?: number;
   /** The versions that run, told with each failed attempt. */
   readonly version: string;
   readonly tracing: Tracing;
@@ -66,17 +68,20 @@ export interface PassParts {
 export class Pass {
   readonly #parts: PassParts;
   readonly #commits: Commits;
+  readonly #timeLimits: TimeLimits;
+  readonly #runnerParts: RunnerParts;
   /** When the next head of a line is due; 0 asks the database. */
   #nextDueAt = 0;
   /** False only while no line can exist: then nobody needs to look for parked keys. */
   #mayBeParked = true;
+  #claimedSinceSweep = 0;
 
   constructor(parts: PassParts) {
     this.#parts = parts;
-    this.#commits = new Commits({
-      ...parts,
-      decide: (job, thrown) => this.#decide(job, thrown),
-    });
+    this.#timeLimits = new TimeLimits(parts.clock);
+    const decideOf = (job: Job, thrown: unknown) => this.#decide(job, thrown);
+    this.#commits = new Commits({ ...parts, decide: decideOf });
+    this.#runnerParts = { ...parts, timeLimits: this.#timeLimits, decide: decideOf };
   }
 
   /** The lines may have changed: partitions changed hands, or a person was here. */
@@ -215,12 +220,13 @@ export class Pass {
   async #prepare(jobs: readonly Job[]): Promise<void> {
     const due = jobs.filter(({ handler, dueAt }) => handler.prepare && dueAt === undefined);
     if (due.length === 0) return;
-    const { clock, database, observe, ownership } = this.#parts;
+    const { clock, database, observe, ownership, stop } = this.#parts;
     observe?.("before-prepare");
     // Whoever has lost a partition hears of it at the commit.
     const renew = () => void ownership.renew().catch(() => {});
     using _renewal = clock.every(ownership.heartbeatMs, renew);
-    await prepareAll(due, database.reader, this.#parts);
+    const timeLimits = this.#timeLimits;
+    await prepareAll(due, database.reader, { timeLimits, stop });
     observe?.("after-prepare");
   }
 
@@ -294,16 +300,27 @@ export class Pass {
     const { clock, lines, store, version } = this.#parts;
     if (jobs.size === 0) return new Ledger(clock, version);
     const fresh = await store.claim(tx, [...jobs.keys()], clock.now());
+    await this.#sweepInbox(tx, fresh.length);
     const waiting = this.#mayBeParked ? await store.lines(tx, fresh) : undefined;
     const ledger = new Ledger(clock, version, waiting);
+    const runner = new Runner(this.#runnerParts, { tx, view, ledger, verdicts, isSingly });
     for (const queued of fresh) {
       const job = jobs.get(queued);
       if (job === undefined) continue;
       if (job.dueAt !== undefined) ledger.schedule(queued, job.dueAt);
       else if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
-      else await this.#run(tx, view, job, ledger, verdicts, isSingly);
+      else await runner.take(job);
     }
+    await runner.finish();
     return ledger;
+  }
+
+  async #sweepInbox(tx: Transaction, claimed: number): Promise<void> {
+    this.#claimedSinceSweep += claimed;
+    if (this.#claimedSinceSweep < limits.inboxSweepIds) return;
+    this.#claimedSinceSweep = 0;
+    const { clock, inboxMs = limits.inboxMs, store } = this.#parts;
+    await store.sweepInbox(tx, 2 * limits.inboxSweepIds, clock.now() - inboxMs);
   }
 
   /** The head of a line and, as long as all goes well, what waits behind it. */
@@ -316,6 +333,7 @@ export class Pass {
   ): Promise<Ledger> {
     const { store, clock, version } = this.#parts;
     const ledger = new Ledger(clock, version);
+    const runner = new Runner(this.#runnerParts, { tx, view, ledger, verdicts, isSingly: true });
     const line = await store.line(tx, head.event.key, limits.passEventsMax + 1);
     for (const [index, waiting] of line.entries()) {
       const handler = this.#handlerOf(waiting);
@@ -332,42 +350,12 @@ export class Pass {
         break;
       }
       const job = isHead ? headJob : this.#job(waiting, waiting);
-      await this.#run(tx, view, job, ledger, verdicts, true);
+      await runner.run(job);
       if (ledger.isWaiting(waiting)) break;
       ledger.unparked.push(waiting);
       if (ledger.lineOf(waiting.event.key) > 0) break;
     }
     return ledger;
-  }
-
-  async #run(
-    tx: Transaction,
-    view: TransactionView,
-    job: Job,
-    ledger: Ledger,
-    verdicts: Verdicts,
-    isSingly: boolean,
-  ): Promise<void> {
-    const { clock, source, stop } = this.#parts;
-    const verdict = verdicts.get(formatPlace(job.queued));
-    if (verdict !== undefined) return ledger.settle(job, verdict, []);
-    const scope = { tx, view, source, clock, stop };
-    let emitted: readonly EventRecord[] = [];
-    let outcome: Outcome = { kind: "done" };
-    const mark = view.mark();
-    try {
-      emitted = isSingly
-        ? await tx.savepoint(() => attempt(job, scope))
-        : await attempt(job, scope);
-    } catch (thrown) {
-      // A handler that was interrupted has not failed: everything is undone, and done again later.
-      const isInterrupted = stop.aborted || isDependencyFailure(thrown);
-      if (thrown instanceof AttemptTimeout || isInterrupted) throw thrown;
-      if (!isSingly) throw new OneFailed("the batch runs again, one by one", { cause: thrown });
-      view.rollbackTo(mark);
-      outcome = this.#decide(job, thrown);
-    }
-    ledger.settle(job, outcome, emitted);
   }
 
   #job(queued: QueuedEvent, line?: ParkedEvent): Job {

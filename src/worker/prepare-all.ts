@@ -6,7 +6,7 @@ import { type AttemptScope, type Job, prepare } from "./attempt.ts";
 export async function prepareAll(
   jobs: readonly Job[],
   reader: Kysely<unknown>,
-  scope: Pick<AttemptScope, "clock" | "stop">,
+  scope: Pick<AttemptScope, "timeLimits" | "stop">,
 ): Promise<void> {
   const withPrepare = jobs.filter(({ handler }) => handler.prepare !== undefined);
   if (withPrepare.length === 0) return;
