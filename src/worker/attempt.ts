@@ -1,6 +1,5 @@
 import type { Kysely } from "kysely";
 import type { TransactionView } from "../cache/transaction-view.ts";
-import type { Transaction } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import { dateOfRfc3339 } from "../lib/rfc3339.ts";
@@ -33,7 +32,8 @@ export type Prepared = { readonly value: unknown } | { readonly thrown: unknown 
 
 /** What an attempt works in. */
 export interface AttemptScope {
-  readonly tx: Transaction;
+  /** What the handler writes with; dead once its savepoint or transaction has ended. */
+  readonly db: Kysely<unknown>;
   readonly view: TransactionView;
   readonly source: string;
   readonly clock: Clock;
@@ -62,7 +62,7 @@ export async function attempt(job: Job, scope: AttemptScope): Promise<readonly E
   const emitter = new Emitter(queued, handler, scope.source, job.trace?.traceparent, scope.clock);
   const work = (signal: AbortSignal) =>
     handler.handle(event, {
-      db: scope.tx.db,
+      db: scope.db,
       cache: handlerCache(job, scope),
       emit: emitter.emit,
       prepared: prepared?.value,

@@ -66,7 +66,7 @@ export async function dryRun(queued: QueuedEvent, parts: DryRunParts): Promise<D
   await prepare(job, database.reader, { clock, stop });
   try {
     return await database.transaction(async (tx) => {
-      throw new RolledBack(await attempt(job, { tx, view, source, clock, stop }));
+      throw new RolledBack(await attempt(job, { db: tx.db, view, source, clock, stop }));
     });
   } catch (thrown) {
     const touched = [...view.touched];

@@ -351,14 +351,14 @@ export class Pass {
     const { clock, source, stop } = this.#parts;
     const verdict = verdicts.get(formatPlace(job.queued));
     if (verdict !== undefined) return ledger.settle(job, verdict, []);
-    const scope = { tx, view, source, clock, stop };
+    const scope = { view, source, clock, stop };
     let emitted: readonly EventRecord[] = [];
     let outcome: Outcome = { kind: "done" };
     const mark = view.mark();
     try {
       emitted = isSingly
-        ? await tx.savepoint(() => attempt(job, scope))
-        : await attempt(job, scope);
+        ? await tx.savepoint((db) => attempt(job, { ...scope, db }))
+        : await attempt(job, { ...scope, db: tx.db });
     } catch (thrown) {
       // A handler that was interrupted has not failed: everything is undone, and done again later.
       const isInterrupted = stop.aborted || isDependencyFailure(thrown);
