@@ -306,7 +306,7 @@ export class DeliveryRun implements AsyncDisposable {
     const statuses = await this.#during(new Steering(this.#database).status());
     if (statuses.some(({ isPaused }) => isPaused)) return;
     if (this.#lives.every(({ mortal }) => mortal.isFrozen)) return;
-    await this.#until(async () => {
+    const isAtRest = await this.#until(async () => {
       await this.#revive();
       const [row] = await this.#database.read<{ due: number; positions: string }>(
         `select (select count(*) from millrace_parked where next_at is not null) as due,
@@ -317,6 +317,7 @@ export class DeliveryRun implements AsyncDisposable {
       const ends = [...(await this.#bench.engine.ends())];
       return row?.due === 0 && ends.every(([partition, end]) => positions.get(partition) === end);
     });
+    if (!isAtRest) throw new Error("it never comes to rest");
   }
 
   /** Lets so much time pass, and everybody do a part of what they want to do. */
@@ -325,11 +326,13 @@ export class DeliveryRun implements AsyncDisposable {
     for (let i = 0; i < 4; i++) await setImmediate();
   }
 
-  async #until(isTrue: () => Promise<boolean>): Promise<void> {
+  /** False where it takes more turns than anything does. */
+  async #until(isTrue: () => Promise<boolean>): Promise<boolean> {
     for (let turns = 0; turns < turnsMax; turns++) {
-      if (await isTrue()) return;
+      if (await isTrue()) return true;
       await this.#turn(turns < 20 ? 1 : 25);
     }
+    return false;
   }
 
   /** Nothing goes on unless the clock is turned: whoever waits for something turns it. */
