@@ -2,6 +2,7 @@ import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
+import { type Deed, type DeedName, note } from "./audit.ts";
 import { type FailedAttempt, failureOf, fingerprintOf } from "./outcome.ts";
 import { WorkerStore } from "./store.ts";
 
@@ -41,9 +42,12 @@ class Skipped extends Error {
 export class Steering {
   readonly #database: DatabaseEngine;
   readonly #store: WorkerStore;
+  readonly #who: string;
 
-  constructor(database: DatabaseEngine) {
+  /** `who` changes something, for the audit. */
+  constructor(database: DatabaseEngine, who = "unknown") {
     this.#database = database;
+    this.#who = who;
     this.#store = new WorkerStore(database);
   }
 
@@ -92,8 +96,8 @@ export class Steering {
   async setPaused(partitions: readonly number[] | "all", isPaused: boolean): Promise<number> {
     const { dialect } = this.#database;
     const all = partitions === "all";
-    const changed = await this.#database.transaction((tx) =>
-      tx.run(
+    return await this.#database.transaction(async (tx) => {
+      const changed = await tx.run<{ partition: number }>(
         `update millrace_positions set paused = $1 where paused <> $1
          ${all ? "" : `and partition in (select cast(value ->> 0 as bigint) from ${dialect.each("$2")})`}
          returning partition`,
@@ -101,9 +105,11 @@ export class Steering {
           isPaused ? 1 : 0,
           ...(all ? [] : [JSON.stringify(partitions.map((partition) => [partition]))]),
         ],
-      ),
-    );
-    return changed.length;
+      );
+      const what = { partitions: changed.map(({ partition }) => partition) };
+      if (changed.length > 0) await this.#note(tx, isPaused ? "pause" : "resume", what);
+      return changed.length;
+    });
   }
 
   /**
@@ -201,5 +207,11 @@ export class Steering {
       };
     });
     await this.#store.bury(tx, letters);
+    if (events.length > 0)
+      await this.#note(tx, "skip", { ids: events.map(({ event }) => event.id) });
+  }
+
+  async #note(tx: Transaction, did: DeedName, what: Deed["what"]): Promise<void> {
+    await note(tx, this.#database, { who: this.#who, did, what });
   }
 }
