@@ -92,7 +92,9 @@ async function replayBeside(
     meter.end();
     if (output.json) output.value({ worker: name, events, database: file }, 0);
     else output.line(`${name} is rebuilt of ${counted(events, "event")}.`);
-    output.progress(`It is in ${file}; the former database stays beside it, and may be removed.`);
+    output.progress(
+      `It is in ${file}; the former database stays beside it until the next rebuild.`,
+    );
     return 0;
   } finally {
     meter.end();

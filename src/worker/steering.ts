@@ -18,6 +18,9 @@ export interface PartitionStatus {
   readonly parkedEvents: number;
   /** When the oldest event that waits in a line was accepted; milliseconds since 1970. */
   readonly oldestParkedAt: number | undefined;
+  /** Events whose time of delivery is still to come. */
+  readonly scheduledEvents: number;
+  readonly deadLetters: number;
 }
 
 /** An instance that waits as a whole, since something that it needs is broken. */
@@ -60,24 +63,35 @@ export class Steering {
       keys: number;
       events: number;
       oldest: number | null;
+      scheduled: number;
+      dead: number;
     }>(
       `select p.partition, p.position, p.paused,
          case when p.lease_until >= ${this.#database.dialect.nowMs} then p.owner end as owner,
-         coalesce(w.keys, 0) as keys, coalesce(w.events, 0) as events, w.oldest
+         coalesce(w.keys, 0) as keys, coalesce(w.events, 0) as events, w.oldest,
+         coalesce(t.events, 0) as scheduled, coalesce(d.events, 0) as dead
        from millrace_positions as p left join (
          select partition, count(distinct key) as keys, count(*) as events,
            min(accepted_at) as oldest
          from millrace_parked group by partition) as w on w.partition = p.partition
+       left join (
+         select partition, count(*) as events from millrace_timers where cancelled_at is null
+         group by partition) as t on t.partition = p.partition
+       left join (
+         select partition, count(*) as events from millrace_dead_letters
+         group by partition) as d on d.partition = p.partition
        order by p.partition`,
     );
-    return rows.map(({ partition, position, owner, paused, keys, events, oldest }) => ({
+    return rows.map(({ partition, position, ...row }) => ({
       partition,
       position,
-      owner: owner ?? undefined,
-      isPaused: paused !== 0,
-      parkedKeys: keys,
-      parkedEvents: events,
-      oldestParkedAt: oldest ?? undefined,
+      owner: row.owner ?? undefined,
+      isPaused: row.paused !== 0,
+      parkedKeys: row.keys,
+      parkedEvents: row.events,
+      oldestParkedAt: row.oldest ?? undefined,
+      scheduledEvents: row.scheduled,
+      deadLetters: row.dead,
     }));
   }
 
