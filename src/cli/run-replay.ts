@@ -68,6 +68,7 @@ async function replayBeside(
   const [live] = opened.workers;
   if (live === undefined) return 1;
   let isInUse = false;
+  using _exit = onExit(output);
   try {
     const fresh = await opened.open(name, file);
     const { events } = await rebuild({
@@ -176,6 +177,20 @@ function fromOf(text: string | undefined): ReplayFrom {
 
 const usage = (message: string, remedy: string): MillraceError =>
   new MillraceError("MR_USAGE", message, { remedy });
+
+/** A handler that ends the process would end the replay without a word. */
+function onExit(output: Output): Disposable {
+  const tell = () => {
+    output.error(
+      new MillraceError("MR_REPLAY_ENDED", "A handler ended this process. Nothing was changed.", {
+        remedy: "Mend the handler, so that it throws instead, and begin again.",
+      }),
+    );
+    process.exitCode = 1;
+  };
+  process.once("exit", tell);
+  return { [Symbol.dispose]: () => void process.off("exit", tell) };
+}
 
 /** Aborts with the first Ctrl-C: what was begun is undone. */
 function stopSignal(): { readonly signal: AbortSignal } & Disposable {
