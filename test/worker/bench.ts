@@ -15,7 +15,7 @@ import {
   type StartFrom,
 } from "millrace";
 import { z } from "zod";
-import { createCache } from "../../src/cache/cache.ts";
+import { createCache, type WorkerCache } from "../../src/cache/cache.ts";
 import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
 import { createMemoryQueueData, openMemoryQueue } from "../../src/engines/memory/queue.ts";
@@ -139,6 +139,7 @@ export class Bench implements AsyncDisposable {
       readonly queue?: Queue;
       /** What stands between the instance and its database. */
       readonly around?: (database: DatabaseEngine) => DatabaseEngine;
+      readonly aroundCache?: (cache: WorkerCache) => WorkerCache;
       readonly lineBounds?: LineBounds;
       readonly inboxMs?: number;
       readonly startFrom?: StartFrom;
@@ -148,6 +149,7 @@ export class Bench implements AsyncDisposable {
   ): Promise<Instance> {
     const { system, definition } = this.application(handlers, options);
     const { around = (database) => database, clock = this.#clock } = options;
+    const { aroundCache = (cache) => cache } = options;
     const database = around(await this.openDatabase(options.file ?? "database.db"));
     const cache = createCache({
       engine: createMemoryCache({ bytesMax: 1_000_000, clock: this.#clock }),
@@ -163,7 +165,7 @@ export class Bench implements AsyncDisposable {
       version: "bench 1.0.0",
       queue: options.queue ?? this.queue,
       database,
-      cache,
+      cache: aroundCache(cache),
       tracing: noTracing,
       clock,
       random: options.random ?? systemRandom,

@@ -92,7 +92,7 @@ export class Mortal {
 }
 
 /** The same object but for some of its methods. */
-function replaced<Target extends object>(target: Target, by: Partial<Target>): Target {
+export function replaced<Target extends object>(target: Target, by: Partial<Target>): Target {
   return new Proxy(target, {
     get(_, name) {
       if (name in by) return Reflect.get(by, name);
