@@ -3,7 +3,7 @@
  * failures, a poison event that costs only itself, and answers that are never too old.
  */
 
-import { setImmediate } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { on, query } from "millrace";
 import { expect, it, vi } from "vitest";
 import { z } from "zod";
@@ -167,13 +167,13 @@ it("lets nothing of a failed attempt come later, neither beside the next event n
           .values({ id, ...data })
           .execute();
       if (data.key === "a" && attempt === 1) {
-        void setImmediate()
+        void turn()
           .then(write)
           .catch((thrown: unknown) => late.push(thrown));
         throw new Error("not yet");
       }
       // The transaction is still open when the failed one comes to its late write.
-      for (let turns = 0; turns < 5; turns++) await setImmediate();
+      for (let turns = 0; turns < 5; turns++) await turn();
       await write();
     }),
   ]);
