@@ -21,6 +21,9 @@ export type Answer =
   | { readonly kind: "json"; readonly value: unknown }
   | { readonly kind: "lines"; readonly values: AsyncIterable<unknown> };
 
+/** Who has sent a request, for the audit. */
+export const personOf = ({ id }: Client): string => `${id} (admin port)`;
+
 export const json = (value: unknown): Answer => ({ kind: "json", value });
 
 /** One address of the port. Everything but GET changes something. */

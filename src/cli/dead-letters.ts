@@ -109,6 +109,7 @@ function discard(command: Command): void {
   describe(command, "Forgets dead letters for ever; what waited behind them goes on.", [
     "dead-letters discard 01a20ae5-87f3-728a-90df-1572b13cee82",
     "dead-letters discard --type post.published --until 30d --yes",
+    "dead-letters discard --all",
   ]);
   runs<ChoiceOptions & BulkOptions>(command, async ({ args, options, output }) => {
     const { discardDeadLetters } = await import("./run-dead-letters.ts");
@@ -130,11 +131,13 @@ function exported(command: Command): void {
 
 /** For what changes many at once. */
 export interface BulkOptions {
+  readonly all?: boolean;
   readonly rate?: string;
   readonly yes?: boolean;
 }
 
 const addBulk = (command: Command): Command =>
   command
+    .option("--all", "all that there are, where nothing else chooses")
     .option("--rate <number>", "how many a second at most")
     .option("--yes", "do it without asking");

@@ -5,7 +5,7 @@ import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import type { Flags } from "../runtime/config.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
-import { cursorsAt, type Filter, matches, openQueue, parseSince, tellEvent } from "./queue-view.ts";
+import { cursorsAt, type Filter, matches, openQueue, parsePast, tellEvent } from "./queue-view.ts";
 
 interface Call extends Filter {
   readonly since?: string;
@@ -28,7 +28,7 @@ export async function runList({
     });
   }
   const now = systemClock.now();
-  const from = since === undefined ? undefined : parseSince(since, now);
+  const from = since === undefined ? undefined : parsePast("--since", since, now);
   await using opened = await openQueue(flags);
   const events = await newest(opened.queue, { filter, count, from, now });
   for (const event of events) tellEvent(event, output);

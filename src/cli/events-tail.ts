@@ -3,7 +3,7 @@ import { limits } from "../lib/limits.ts";
 import type { Flags } from "../runtime/config.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
-import { cursorsAt, type Filter, matches, openQueue, parseSince, tellEvent } from "./queue-view.ts";
+import { cursorsAt, type Filter, matches, openQueue, parsePast, tellEvent } from "./queue-view.ts";
 
 interface Call extends Filter {
   readonly since?: string;
@@ -18,7 +18,7 @@ export async function runTail({ since, flags, output, ...filter }: Call): Promis
     process.once(signal, () => interrupted.abort());
   }
   const now = systemClock.now();
-  const from = since === undefined ? undefined : parseSince(since, now);
+  const from = since === undefined ? undefined : parsePast("--since", since, now);
   await using opened = await openQueue(flags);
   const { queue } = opened;
   const cursors = from === undefined ? await queue.ends() : await cursorsAt(queue, from);

@@ -64,6 +64,11 @@ const entries: readonly Entry[] = [
     load: () => import("./schedules.ts"),
   },
   {
+    name: "audit",
+    summary: "what people have changed by hand",
+    load: () => import("./audit.ts"),
+  },
+  {
     name: "keys",
     summary: "create, list and revoke API keys",
     load: () => import("./keys.ts"),

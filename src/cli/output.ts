@@ -92,3 +92,7 @@ function errorJson(error: Error): string {
   const { code, message, remedy, faults } = error;
   return JSON.stringify({ error: { code, message, remedy, faults } });
 }
+
+/** `1 event`, `2 events`. */
+export const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -51,14 +51,14 @@ export async function cursorsAt(queue: QueueEngine, timeMs: number): Promise<Map
 }
 
 /**
- * Reads `--since`: `90s`, `10m`, `2h`, `7d` before now, or a time of RFC 3339.
+ * Reads an option's time: `90s`, `10m`, `2h`, `7d` before now, or a time of RFC 3339.
  *
  * @throws MR_USAGE
  */
-export function parseSince(text: string, nowMs: number): number {
+export function parsePast(option: string, text: string, nowMs: number): number {
   const timeMs = parseTimeText(text, nowMs);
   if (timeMs !== undefined) return timeMs;
-  throw new MillraceError("MR_USAGE", `--since is ${JSON.stringify(text)}.`, {
+  throw new MillraceError("MR_USAGE", `${option} is ${JSON.stringify(text)}.`, {
     remedy: `It takes ${timeTextForms}.`,
   });
 }

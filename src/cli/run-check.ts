@@ -9,7 +9,7 @@ import type { EventRecord } from "../system/event-record.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import { storedEvents } from "../worker/stored-events.ts";
 import type { ExitCode } from "./command.ts";
-import type { Output } from "./output.ts";
+import { counted, type Output } from "./output.ts";
 import { clean, cursorsAt } from "./queue-view.ts";
 import { StatusLine } from "./status-line.ts";
 import { openWorkers } from "./worker-view.ts";
@@ -56,7 +56,7 @@ export async function checkStored({ app, flags, output }: Call): Promise<ExitCod
     output.line(`${count}×  ${where}  ${type}, version ${version}: ${clean(reason)}`);
     output.line(`    such as ${id}`);
   }
-  output.progress(`${findings.checked} events were read.`);
+  output.progress(`${counted(findings.checked, "event")} read.`);
   if (found.length === 0) output.progress("The application can read all of them.");
   return found.length === 0 ? 0 : 1;
 }

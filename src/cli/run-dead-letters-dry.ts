@@ -46,5 +46,6 @@ export async function editDeadLetter(
   if (call.retry === true) await letters.retry([letter], systemClock.now());
   if (output.json) output.value({ id, data: parsed, retried: call.retry === true });
   else output.line(`${id}  ${call.retry === true ? "edited and handed on again" : "edited"}.`);
+  if (call.retry !== true) output.progress(`Hand it on: millrace dead-letters retry ${id}`);
   return 0;
 }

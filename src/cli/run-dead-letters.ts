@@ -7,6 +7,8 @@ import { describeFailure } from "../worker/outcome.ts";
 import {
   type Change,
   changeLetters,
+  countLetters,
+  filterMissing,
   groupJson,
   letterJson,
   pagesOf,
@@ -14,23 +16,24 @@ import {
 } from "../worker/redrive.ts";
 import type { ExitCode } from "./command.ts";
 import { confirm } from "./confirm.ts";
-import { type Call, filterOf, findOne } from "./dead-letter-choice.ts";
+import { type Call, filterOf, findOne, isChosen } from "./dead-letter-choice.ts";
 import type { BulkOptions } from "./dead-letters.ts";
+import { limitOf } from "./limit-option.ts";
+import { counted } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
 import { clean } from "./queue-view.ts";
 import { StatusLine } from "./status-line.ts";
-import { openWorkers } from "./worker-view.ts";
+import { caller, openWorkers } from "./worker-view.ts";
 
 export async function listDeadLetters(
   call: Call & { readonly group?: boolean; readonly limit: string },
 ): Promise<ExitCode> {
   const { output, flags, worker } = call;
-  const limit = limitOf(call.limit);
+  const limit = limitOf(call.limit, limits.listedEventsMax);
   await using opened = await openWorkers(flags, worker);
-  let total = 0;
+  const total = await countLetters(opened.workers, filterOf(call));
   for (const { name, database } of opened.workers) {
     const letters = new DeadLetters(database);
-    total += await letters.count(filterOf(call));
     if (call.group === true) {
       for (const group of await letters.groups(filterOf(call), limit)) {
         if (output.json) output.value(groupJson(name, group), 0);
@@ -47,7 +50,9 @@ export async function listDeadLetters(
     }
   }
   if (total === 0) output.progress("No dead letters.");
-  else output.progress(`${total} in all. One of them: millrace dead-letters show ID`);
+  else if (call.group === true) {
+    output.progress(`${total} in all. One kind: millrace dead-letters list --fingerprint …`);
+  } else output.progress(`${total} in all. One of them: millrace dead-letters show ID`);
   return 0;
 }
 
@@ -78,7 +83,7 @@ export async function showDeadLetter(call: Call): Promise<ExitCode> {
     }
     if (cause.cause !== undefined) output.line("  caused by");
   }
-  output.progress(`\nAgain: millrace dead-letters retry ${event.id}`);
+  output.progress(`\nAgain: millrace dead-letters retry ${event.id}, or edit, or discard`);
   return 0;
 }
 
@@ -105,11 +110,16 @@ async function changeAll(
   done: string,
 ): Promise<ExitCode> {
   const { output } = call;
+  if (call.all === true && isChosen(call)) {
+    throw new MillraceError("MR_USAGE", "--all stands alone: something else chooses already.");
+  }
+  if (call.all !== true && !isChosen(call)) {
+    throw filterMissing("Give an id, an option that chooses, such as --type, or --all.");
+  }
   const rate = call.rate === undefined ? Number.POSITIVE_INFINITY : rateOf(call.rate);
   await using opened = await openWorkers(call.flags, call.worker);
-  const all = opened.workers.map(({ database }) => new DeadLetters(database));
-  let total = 0;
-  for (const letters of all) total += await letters.count(filterOf(call));
+  const all = opened.workers.map(({ database }) => new DeadLetters(database, caller()));
+  const total = await countLetters(opened.workers, filterOf(call));
   if (call.id !== undefined) await findOne(opened, call);
   else if (!(await isMeant(total, verb, call))) return 130;
   const status = new StatusLine();
@@ -127,9 +137,9 @@ async function changeAll(
 
 /** What is chosen by a filter is told and confirmed before it is changed. */
 async function isMeant(total: number, verb: string, { yes, output }: Call & BulkOptions) {
-  output.progress(`${total} dead letters are chosen.`);
+  output.progress(`${counted(total, "dead letter")} chosen.`);
   if (total === 0 || yes === true) return true;
-  return await confirm(`${verb} them all?`, "Add --yes, or name one by its id.");
+  return await confirm(`${verb} ${total === 1 ? "it" : "them all"}?`, "Add --yes.");
 }
 
 function lineOf(worker: string, { event, diedAt, attempts, error, isHeld }: StoredDeadLetter) {
@@ -143,14 +153,6 @@ const sentenceOf = (error: Failure): string => clean(describeFailure(error).spli
 function fitted(line: string): string {
   const columns = process.stdout.columns ?? Number.POSITIVE_INFINITY;
   return line.length > columns ? `${line.slice(0, columns - 1)}…` : line;
-}
-
-function limitOf(text: string): number {
-  const limit = Number(text);
-  if (Number.isSafeInteger(limit) && limit >= 1 && limit <= limits.listedEventsMax) return limit;
-  throw new MillraceError("MR_USAGE", `--limit is ${text}.`, {
-    remedy: `It takes a whole number from 1 to ${limits.listedEventsMax}.`,
-  });
 }
 
 function rateOf(text: string): number {

@@ -25,6 +25,8 @@ const partitionHead = [
   "owner",
   "parked keys",
   "oldest",
+  "scheduled",
+  "dead letters",
 ];
 const summaryHead = [
   "worker",
@@ -35,6 +37,8 @@ const summaryHead = [
   "parked keys",
   "parked events",
   "oldest",
+  "scheduled",
+  "dead letters",
 ];
 
 export async function tellStatus({ worker, partitions, flags, output }: Call): Promise<ExitCode> {
@@ -60,7 +64,8 @@ function rowOf(one: PartitionStanding): string[] {
   const { partition, position, end, parkedKeys, oldestParkedAt } = one;
   const lag = [countText(one.lagEvents), durationText(one.lagMs)];
   const parked = [String(parkedKeys), ageText(oldestParkedAt)];
-  return [String(partition), String(position), String(end), ...lag, owner, ...parked];
+  const others = [String(one.scheduledEvents), String(one.deadLetters)];
+  return [String(partition), String(position), String(end), ...lag, owner, ...parked, ...others];
 }
 
 function summaryRow(standings: readonly PartitionStanding[], isWaiting: boolean): string[] {
@@ -80,6 +85,8 @@ function summaryRow(standings: readonly PartitionStanding[], isWaiting: boolean)
     String(parkedKeys),
     String(summary.parkedEvents),
     ageText(summary.oldestParkedAt),
+    String(summary.scheduledEvents),
+    String(summary.deadLetters),
   ];
 }
 

@@ -6,7 +6,7 @@ import type { Flags } from "../runtime/config.ts";
 import { Steering } from "../worker/steering.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
-import { openWorkers } from "./worker-view.ts";
+import { caller, openWorkers } from "./worker-view.ts";
 
 interface Call {
   readonly worker: string;
@@ -21,7 +21,7 @@ export async function setPaused(call: Call & { readonly isPaused: boolean }): Pr
   await using opened = await openWorkers(flags, worker);
   const [{ database } = { database: undefined }] = opened.workers;
   if (database === undefined) return 1;
-  const steering = new Steering(database);
+  const steering = new Steering(database, caller());
   const known = (await steering.status()).map((status) => status.partition);
   const meant = partition === undefined ? "all" : partitionsOf(partition, known);
   const count = await steering.setPaused(meant, isPaused);
@@ -45,7 +45,7 @@ export async function skipEvents(
   await using opened = await openWorkers(flags, worker);
   const [{ database } = { database: undefined }] = opened.workers;
   if (database === undefined) return 1;
-  const steering = new Steering(database);
+  const steering = new Steering(database, caller());
   const by = `millrace ${version}`;
   let skipped: readonly string[];
   if (key !== undefined) {

@@ -1,3 +1,4 @@
+import type { DatabaseEngine } from "../database/engine.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { silentLog } from "../lib/log.ts";
@@ -13,14 +14,15 @@ import type { Flags } from "../runtime/config.ts";
 import { lockBoxes } from "../runtime/data-lock.ts";
 import { newDatabaseFile, removeDatabase, useDatabaseFile } from "../runtime/database-file.ts";
 import { versionsOf } from "../runtime/versions.ts";
+import { note } from "../worker/audit.ts";
 import type { ExitCode } from "./command.ts";
 import { confirm } from "./confirm.ts";
-import type { Output } from "./output.ts";
+import { counted, type Output } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
-import { parseSince } from "./queue-view.ts";
+import { parsePast } from "./queue-view.ts";
 import type { ReplayOptions } from "./replay.ts";
 import { StatusLine } from "./status-line.ts";
-import { type OpenedWorkers, openWorkers } from "./worker-view.ts";
+import { caller, type OpenedWorkers, openWorkers } from "./worker-view.ts";
 
 interface Call extends ReplayOptions {
   readonly worker: string;
@@ -66,6 +68,7 @@ async function replayBeside(
   const [live] = opened.workers;
   if (live === undefined) return 1;
   let isInUse = false;
+  using _exit = onExit(output);
   try {
     const fresh = await opened.open(name, file);
     const { events } = await rebuild({
@@ -81,6 +84,7 @@ async function replayBeside(
       onProgress: (progress) => meter.show(progress),
       signal: stop.signal,
       async switchOver() {
+        await noteReplay(fresh, call);
         await fresh.close();
         await useDatabaseFile(opened.data, name, file);
         isInUse = true;
@@ -88,8 +92,10 @@ async function replayBeside(
     });
     meter.end();
     if (output.json) output.value({ worker: name, events, database: file }, 0);
-    else output.line(`${name} is rebuilt of ${events} events.`);
-    output.progress(`It is in ${file}; the former database stays beside it, and may be removed.`);
+    else output.line(`${name} is rebuilt of ${counted(events, "event")}.`);
+    output.progress(
+      `It is in ${file}; the former database stays beside it until the next rebuild.`,
+    );
     return 0;
   } finally {
     meter.end();
@@ -118,10 +124,19 @@ async function replayInPlace(
     onProgress: (progress) => meter.show(progress),
     signal: stop.signal,
   }).finally(() => meter.end());
+  await noteReplay(live.database, call);
   if (output.json) output.value({ worker: name, events }, 0);
-  else output.line(`${name} handles ${events} events again.`);
+  else output.line(`${name} handles ${counted(events, "event")} again.`);
   output.progress(`How far it is: millrace queue status --worker ${name}`);
   return 0;
+}
+
+async function noteReplay(
+  database: DatabaseEngine,
+  { from, types, keys, inPlace }: Call,
+): Promise<void> {
+  const what = { from, types, keys, inPlace: inPlace === true };
+  await database.transaction((tx) => note(tx, database, { who: caller(), did: "replay", what }));
 }
 
 /** A rebuild of a part replaces the whole; that is told before. */
@@ -154,12 +169,28 @@ function fromOf(text: string | undefined): ReplayFrom {
   if (text === "start") return "start";
   const [, partition, position] = /^(\d{1,4}):(\d{1,15})$/.exec(text) ?? [];
   if (partition !== undefined) return { partition: Number(partition), position: Number(position) };
-  if (isRfc3339(text) || /^\d+[smhd]$/.test(text)) return parseSince(text, systemClock.now());
+  if (isRfc3339(text) || /^\d+[smhd]$/.test(text)) {
+    return parsePast("--from", text, systemClock.now());
+  }
   throw usage(`--from is ${JSON.stringify(text)}.`, remedy);
 }
 
 const usage = (message: string, remedy: string): MillraceError =>
   new MillraceError("MR_USAGE", message, { remedy });
+
+/** A handler that ends the process would end the replay without a word. */
+function onExit(output: Output): Disposable {
+  const tell = () => {
+    output.error(
+      new MillraceError("MR_REPLAY_ENDED", "A handler ended this process. Nothing was changed.", {
+        remedy: "Mend the handler, so that it throws instead, and begin again.",
+      }),
+    );
+    process.exitCode = 1;
+  };
+  process.once("exit", tell);
+  return { [Symbol.dispose]: () => void process.off("exit", tell) };
+}
 
 /** Aborts with the first Ctrl-C: what was begun is undone. */
 function stopSignal(): { readonly signal: AbortSignal } & Disposable {

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -6,6 +7,16 @@ import { type Flags, parseConfig } from "../runtime/config.ts";
 import { type DataFolder, existingDataFolder, knownWorkers } from "../runtime/data-folder.ts";
 import { createEngines } from "../runtime/engines.ts";
 import { type OpenedWorker, unknownWorker } from "../worker/redrive.ts";
+
+/** Who calls the command line, for the audit. */
+export function caller(): string {
+  try {
+    return `${userInfo().username} (command line)`;
+  } catch {
+    // Not every user of a container has a name.
+    return `user ${process.getuid?.() ?? "unknown"} (command line)`;
+  }
+}
 
 export interface OpenedWorkers extends AsyncDisposable {
   readonly workers: readonly OpenedWorker[];

@@ -95,6 +95,7 @@ export const errorCodes = {
   ),
   MR_QUEUE_IDENTITY: code("queue-identity", 500, "This is not the queue that the worker knows", 1),
   MR_QUEUE_DAMAGED: code("queue-damaged", 500, "The queue's data is damaged", 1),
+  MR_REPLAY_ENDED: code("replay-ended", 500, "A handler ended the process that rebuilds", 1),
   MR_REPLAY_TRIMMED: code("replay-trimmed", 409, "The queue no longer has all these events", 1),
   MR_DATA_NEWER: code("data-newer", 500, "The data was written by a newer version", 3),
   MR_DATA_DAMAGED: code("data-damaged", 500, "The data folder is damaged", 3),

@@ -42,6 +42,7 @@ const tables: readonly CarriedTable[] = [
     columns: ["name", "cron", "time_zone", "last_tick", "next_tick"],
     by: ["name"],
   },
+  { table: "millrace_audit", columns: ["seq", "at", "who", "did", "what"], by: ["seq"] },
 ];
 
 const pageSize = 2_000;

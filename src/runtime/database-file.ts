@@ -27,7 +27,10 @@ export async function databaseFile(data: DataFolder, worker: string): Promise<st
   });
 }
 
-/** A file for a new database, which is not in use; what a former attempt left is removed. */
+/**
+ * A file for a new database, which is not in use. Removed are what an attempt that was broken off
+ * has left, and former databases but for the one in use, which is the next former one.
+ */
 export async function newDatabaseFile(data: DataFolder, worker: string): Promise<string> {
   const folder = data.worker(worker);
   await mkdir(folder, { recursive: true });
@@ -37,8 +40,8 @@ export async function newDatabaseFile(data: DataFolder, worker: string): Promise
     return found === null ? [] : [Number(found[1] ?? 1)];
   });
   const inUse = Number(filePattern.exec(current.slice(folder.length + 1))?.[1] ?? 1);
-  for (const number of numbers.filter((number) => number > inUse)) {
-    await removeDatabase(join(folder, `database-${number}.db`));
+  for (const number of numbers.filter((number) => number !== inUse)) {
+    await removeDatabase(join(folder, number === 1 ? first : `database-${number}.db`));
   }
   return join(folder, `database-${inUse + 1}.db`);
 }

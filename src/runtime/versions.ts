@@ -6,7 +6,8 @@ import { version } from "../lib/version.ts";
 export async function versionsOf(app: string): Promise<string> {
   const framework = `millrace ${version}`;
   const application = await packageOf(dirname(resolve(app)));
-  return application === undefined ? framework : `${application}, ${framework}`;
+  const isOwn = application === undefined || application === framework;
+  return isOwn ? framework : `${application}, ${framework}`;
 }
 
 /** Name and version of the package that a folder belongs to. */

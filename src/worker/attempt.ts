@@ -35,7 +35,7 @@ export type Prepared = { readonly value: unknown } | { readonly thrown: unknown 
 
 /** What an attempt works in. */
 export interface AttemptScope {
-  /** The handlers' handle inside the transaction. */
+  /** What the handler writes with; dead once its savepoint or transaction has ended. */
   readonly db: Kysely<unknown>;
   readonly view: TransactionView;
   readonly source: string;

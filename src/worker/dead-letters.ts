@@ -1,6 +1,7 @@
 import type { DatabaseEngine, SqlValue, Transaction } from "../database/engine.ts";
 import { MillraceError } from "../lib/errors.ts";
 import type { EventRecord } from "../system/event-record.ts";
+import { type DeedName, note } from "./audit.ts";
 import type { Place } from "./link.ts";
 import type { FailedAttempt, Failure } from "./outcome.ts";
 
@@ -40,6 +41,12 @@ export interface DeadLetterGroup {
   readonly error: Failure;
 }
 
+/** What is left of one that was taken away. */
+interface Gone {
+  readonly id: string;
+  readonly key: string;
+}
+
 interface Row {
   readonly partition: number;
   readonly position: number;
@@ -62,9 +69,12 @@ const columns = `partition, position, accepted_at, died_at, event, attempts, err
  */
 export class DeadLetters {
   readonly #database: DatabaseEngine;
+  readonly #who: string;
 
-  constructor(database: DatabaseEngine) {
+  /** `who` changes them, for the audit. */
+  constructor(database: DatabaseEngine, who = "unknown") {
     this.#database = database;
+    this.#who = who;
   }
 
   async count(filter: DeadLetterFilter): Promise<number> {
@@ -120,31 +130,30 @@ export class DeadLetters {
    */
   async retry(places: readonly Place[], nowMs: number): Promise<number> {
     return await this.#database.transaction(async (tx) => {
-      let count = 0;
+      const ids: string[] = [];
       for (const place of places) {
-        const key = await this.#park(tx, place);
-        if (key === undefined) continue;
-        await this.#setHead(tx, key, nowMs);
-        count += 1;
+        const gone = await this.#park(tx, place);
+        if (gone === undefined) continue;
+        await this.#setHead(tx, gone.key, nowMs);
+        ids.push(gone.id);
       }
-      return count;
+      await this.#note(tx, "retry", ids);
+      return ids.length;
     });
   }
 
   /** Forgets dead letters for ever; what waited for a decision about them goes on. */
   async discard(places: readonly Place[], nowMs: number): Promise<number> {
     return await this.#database.transaction(async (tx) => {
-      let count = 0;
-      for (const { partition, position } of places) {
-        const [gone] = await tx.run<{ key: string }>(
-          `delete from millrace_dead_letters where partition = $1 and position = $2 returning key`,
-          [partition, position],
-        );
+      const ids: string[] = [];
+      for (const place of places) {
+        const gone = await this.#remove(tx, place);
         if (gone === undefined) continue;
         await this.#setHead(tx, gone.key, nowMs);
-        count += 1;
+        ids.push(gone.id);
       }
-      return count;
+      await this.#note(tx, "discard", ids);
+      return ids.length;
     });
   }
 
@@ -173,11 +182,25 @@ export class DeadLetters {
         "update millrace_dead_letters set event = $3 where partition = $1 and position = $2",
         [partition, position, JSON.stringify(edited)],
       );
+      await this.#note(tx, "edit", [edited.id]);
     });
   }
 
-  /** Makes a parked event of a dead letter. Returns its key; undefined where it is gone. */
-  async #park(tx: Transaction, { partition, position }: Place): Promise<string | undefined> {
+  async #note(tx: Transaction, did: DeedName, ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await note(tx, this.#database, { who: this.#who, did, what: { ids } });
+  }
+
+  async #remove(tx: Transaction, { partition, position }: Place): Promise<Gone | undefined> {
+    const [gone] = await tx.run<Gone>(
+      `delete from millrace_dead_letters where partition = $1 and position = $2
+       returning id, key`,
+      [partition, position],
+    );
+    return gone;
+  }
+
+  /** Makes a parked event of a dead letter; undefined where it is gone. */
+  async #park(tx: Transaction, { partition, position }: Place): Promise<Gone | undefined> {
     await tx.run(
       `insert into millrace_parked
          (partition, position, key, id, accepted_at, event, attempts, next_at, error, history)
@@ -185,11 +208,7 @@ export class DeadLetters {
        from millrace_dead_letters where partition = $1 and position = $2`,
       [partition, position],
     );
-    const [gone] = await tx.run<{ key: string }>(
-      "delete from millrace_dead_letters where partition = $1 and position = $2 returning key",
-      [partition, position],
-    );
-    return gone?.key;
+    return await this.#remove(tx, { partition, position });
   }
 
   /**

@@ -24,6 +24,8 @@ export interface WorkerSummary {
   readonly parkedEvents: number;
   /** When the oldest event that waits in a line was accepted; milliseconds since 1970. */
   readonly oldestParkedAt: number | undefined;
+  readonly scheduledEvents: number;
+  readonly deadLetters: number;
 }
 
 interface Lag {
@@ -64,6 +66,8 @@ export function summaryOf(standings: readonly PartitionStanding[]): WorkerSummar
     parkedKeys: sum(({ parkedKeys }) => parkedKeys),
     parkedEvents: sum(({ parkedEvents }) => parkedEvents),
     oldestParkedAt: oldest.length === 0 ? undefined : Math.min(...oldest),
+    scheduledEvents: sum(({ scheduledEvents }) => scheduledEvents),
+    deadLetters: sum(({ deadLetters }) => deadLetters),
   };
 }
 

@@ -36,17 +36,17 @@ export interface FoundLetter {
 /**
  * The one dead letter that is meant.
  *
- * @param remedy how to say which one, where there are several
+ * @param remedy how to say which one, where there are several; `who` is for the audit
  * @throws MR_EVENT_NOT_FOUND; MR_EVENT_AMBIGUOUS where several workers, or sources, have the id
  */
 export async function findLetter(
   workers: readonly OpenedWorker[],
   filter: DeadLetterFilter & { readonly id: string },
-  remedy: string,
+  { remedy, who }: { readonly remedy: string; readonly who: string },
 ): Promise<FoundLetter> {
   const found: FoundLetter[] = [];
   for (const worker of workers) {
-    const letters = new DeadLetters(worker.database);
+    const letters = new DeadLetters(worker.database, who);
     for (const letter of await letters.list(filter, 2)) found.push({ worker, letters, letter });
   }
   const [one, other] = found;
@@ -62,6 +62,44 @@ export async function findLetter(
     },
   );
 }
+
+/**
+ * How many dead letters are chosen.
+ *
+ * @throws MR_EVENT_NOT_FOUND where none at all has the fingerprint: it was misread, or all are done
+ */
+export async function countLetters(
+  workers: readonly OpenedWorker[],
+  filter: DeadLetterFilter,
+): Promise<number> {
+  const count = await countAll(workers, filter);
+  const { fingerprint } = filter;
+  if (count > 0 || fingerprint === undefined) return count;
+  if ((await countAll(workers, { fingerprint })) > 0) return 0;
+  throw new MillraceError(
+    "MR_EVENT_NOT_FOUND",
+    `No dead letter has the fingerprint ${fingerprint}.`,
+    {
+      remedy:
+        "Those that there are: millrace dead-letters list --group, or GET /dead-letters/groups.",
+    },
+  );
+}
+
+async function countAll(
+  workers: readonly OpenedWorker[],
+  filter: DeadLetterFilter,
+): Promise<number> {
+  let count = 0;
+  for (const { database } of workers) count += await new DeadLetters(database).count(filter);
+  return count;
+}
+
+/** A change of many must say which ones, or that all are meant: `remedy` tells how. */
+export const filterMissing = (remedy: string): MillraceError =>
+  new MillraceError("MR_FILTER_MISSING", "It is not said which dead letters are meant.", {
+    remedy: `${remedy} Nothing was changed.`,
+  });
 
 export const letterGone = (id: string): MillraceError =>
   new MillraceError("MR_EVENT_NOT_FOUND", `There is no dead letter ${id}.`, {

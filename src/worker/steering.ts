@@ -2,6 +2,7 @@ import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
+import { type Deed, type DeedName, note } from "./audit.ts";
 import { type FailedAttempt, failureOf, fingerprintOf } from "./outcome.ts";
 import { WorkerStore } from "./store.ts";
 
@@ -17,6 +18,9 @@ export interface PartitionStatus {
   readonly parkedEvents: number;
   /** When the oldest event that waits in a line was accepted; milliseconds since 1970. */
   readonly oldestParkedAt: number | undefined;
+  /** Events whose time of delivery is still to come. */
+  readonly scheduledEvents: number;
+  readonly deadLetters: number;
 }
 
 /** An instance that waits as a whole, since something that it needs is broken. */
@@ -41,9 +45,12 @@ class Skipped extends Error {
 export class Steering {
   readonly #database: DatabaseEngine;
   readonly #store: WorkerStore;
+  readonly #who: string;
 
-  constructor(database: DatabaseEngine) {
+  /** `who` changes something, for the audit. */
+  constructor(database: DatabaseEngine, who = "unknown") {
     this.#database = database;
+    this.#who = who;
     this.#store = new WorkerStore(database);
   }
 
@@ -56,24 +63,35 @@ export class Steering {
       keys: number;
       events: number;
       oldest: number | null;
+      scheduled: number;
+      dead: number;
     }>(
       `select p.partition, p.position, p.paused,
          case when p.lease_until >= ${this.#database.dialect.nowMs} then p.owner end as owner,
-         coalesce(w.keys, 0) as keys, coalesce(w.events, 0) as events, w.oldest
+         coalesce(w.keys, 0) as keys, coalesce(w.events, 0) as events, w.oldest,
+         coalesce(t.events, 0) as scheduled, coalesce(d.events, 0) as dead
        from millrace_positions as p left join (
          select partition, count(distinct key) as keys, count(*) as events,
            min(accepted_at) as oldest
          from millrace_parked group by partition) as w on w.partition = p.partition
+       left join (
+         select partition, count(*) as events from millrace_timers where cancelled_at is null
+         group by partition) as t on t.partition = p.partition
+       left join (
+         select partition, count(*) as events from millrace_dead_letters
+         group by partition) as d on d.partition = p.partition
        order by p.partition`,
     );
-    return rows.map(({ partition, position, owner, paused, keys, events, oldest }) => ({
+    return rows.map(({ partition, position, ...row }) => ({
       partition,
       position,
-      owner: owner ?? undefined,
-      isPaused: paused !== 0,
-      parkedKeys: keys,
-      parkedEvents: events,
-      oldestParkedAt: oldest ?? undefined,
+      owner: row.owner ?? undefined,
+      isPaused: row.paused !== 0,
+      parkedKeys: row.keys,
+      parkedEvents: row.events,
+      oldestParkedAt: row.oldest ?? undefined,
+      scheduledEvents: row.scheduled,
+      deadLetters: row.dead,
     }));
   }
 
@@ -92,8 +110,8 @@ export class Steering {
   async setPaused(partitions: readonly number[] | "all", isPaused: boolean): Promise<number> {
     const { dialect } = this.#database;
     const all = partitions === "all";
-    const changed = await this.#database.transaction((tx) =>
-      tx.run(
+    return await this.#database.transaction(async (tx) => {
+      const changed = await tx.run<{ partition: number }>(
         `update millrace_positions set paused = $1 where paused <> $1
          ${all ? "" : `and partition in (select cast(value ->> 0 as bigint) from ${dialect.each("$2")})`}
          returning partition`,
@@ -101,9 +119,11 @@ export class Steering {
           isPaused ? 1 : 0,
           ...(all ? [] : [JSON.stringify(partitions.map((partition) => [partition]))]),
         ],
-      ),
-    );
-    return changed.length;
+      );
+      const what = { partitions: changed.map(({ partition }) => partition) };
+      if (changed.length > 0) await this.#note(tx, isPaused ? "pause" : "resume", what);
+      return changed.length;
+    });
   }
 
   /**
@@ -201,5 +221,11 @@ export class Steering {
       };
     });
     await this.#store.bury(tx, letters);
+    if (events.length > 0)
+      await this.#note(tx, "skip", { ids: events.map(({ event }) => event.id) });
+  }
+
+  async #note(tx: Transaction, did: DeedName, what: Deed["what"]): Promise<void> {
+    await note(tx, this.#database, { who: this.#who, did, what });
   }
 }

@@ -25,6 +25,12 @@ function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migrat
       for (const statement of bookkeepingTables(numbered, keyed))
         await sql.raw(statement).execute(db);
     },
+    // What people have changed by hand: notes are added, and never changed.
+    "002-audit": async (db) => {
+      const columns =
+        "at bigint not null, who text not null, did text not null, what text not null";
+      await sql.raw(`create table millrace_audit (${numbered}, ${columns})`).execute(db);
+    },
   };
 }
 

@@ -25,6 +25,7 @@ const addresses = [
   ["POST", "/queue/counter/pause"],
   ["POST", "/queue/counter/resume"],
   ["POST", "/queue/counter/skip"],
+  ["GET", "/audit"],
   ["GET", "/nowhere"],
 ] as const;
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

@@ -24,6 +24,8 @@ it("tells how far each worker is, partition by partition", async () => {
     parkedKeys: 0,
     parkedEvents: 0,
     oldestParkedAt: null,
+    scheduledEvents: 0,
+    deadLetters: 0,
     partitions: [{ partition: 0 }, { partition: 1 }, { partition: 2 }, { partition: 3 }],
   });
   expect((await port.get("/queue?worker=counter")).json).toEqual(all.json);

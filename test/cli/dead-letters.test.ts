@@ -89,9 +89,28 @@ it("shows, tries, mends, retries and discards", async () => {
 
   const unsure = await letters("discard", "--type", "bill.paid");
   expect(unsure).toMatchObject({ code: 2, stderr: expect.stringContaining("2 dead letters") });
+  for (const aimless of [["retry"], ["discard", "--yes"], ["retry", "--yes", "--rate", "5"]]) {
+    const refused = await letters(...aimless);
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("MR_FILTER_MISSING"),
+    });
+  }
+  const unread = await letters("retry", "--fingerprint", "0123456789abcdef", "--yes");
+  expect(unread).toMatchObject({ code: 1, stderr: expect.stringContaining("MR_EVENT_NOT_FOUND") });
+  const misread = await letters("list", "--fingerprint", "3f9a");
+  expect(misread).toMatchObject({ code: 2, stderr: expect.stringContaining("hexadecimal") });
+  const late = await letters("list", "--until", "tomorrow");
+  expect(late).toMatchObject({ code: 2, stderr: expect.stringContaining("--until") });
   const gone = await letters("discard", "--type", "bill.paid", "--yes", "--rate", "50");
   expect(gone).toMatchObject({ code: 0, stdout: "2 discarded.\n" });
   expect(await letters("list")).toMatchObject({ code: 0, stdout: "" });
+  const deeds = (await command("audit", "--json")).stdout.trim().split("\n");
+  expect(deeds.map((deed) => JSON.parse(deed))).toMatchObject([
+    { worker: "books", did: "edit", what: { ids: [id] } },
+    { worker: "books", did: "retry", what: { ids: [id] } },
+    { worker: "books", did: "discard", who: expect.stringContaining("(command line)") },
+  ]);
   expect(await letters("show", id)).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("MR_EVENT_NOT_FOUND"),

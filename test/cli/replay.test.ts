@@ -61,6 +61,13 @@ it("rebuilds beside what runs, and repeats in place", async () => {
   for (let euros = 1; euros <= 40; euros++) expect((await publish(euros)).status).toBe(200);
   expect(await sum()).toBe(8_200);
 
+  await writeFile(
+    join(folder.path, "ends.mjs"),
+    app(100).replace("cache.touch", "process.exit(0); $&"),
+  );
+  const ended = await command("replay", "books", "--from", "start", "--app", "ends.mjs");
+  expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining("MR_REPLAY_ENDED") });
+
   const refused = [
     ["replay", "boks", "--from", "start", "--app", "right.mjs"],
     ["replay", "books", "--app", "right.mjs"],

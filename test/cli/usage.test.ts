@@ -27,6 +27,7 @@ const commands = [
   "queue resume",
   "queue skip",
   "schedules",
+  "audit",
   "check",
   "replay",
   "events cancel",

@@ -9,7 +9,6 @@ import { MillraceError } from "../../src/lib/errors.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { createProducer } from "../../src/producer/producer.ts";
 import type { Receipt } from "../../src/queue/engine.ts";
-import type { Publication } from "../../src/queue/queue.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import type {
   Hop,
@@ -19,59 +18,7 @@ import type {
   Tracing,
 } from "../../src/tracing/tracing.ts";
 import { handClock } from "../support/hand-clock.ts";
-
-const unsampled: TraceContext = { traceId: "1".repeat(32), spanId: "2".repeat(16), sampled: false };
-
-const publication = (id: string, data = "{}"): Publication => ({
-  event: {
-    id,
-    source: "/test/gateway",
-    type: "thing.happened",
-    key: "key",
-    time: "2026-01-01T00:00:00Z",
-    data,
-    attributes: {},
-  },
-});
-
-const publications = (prefix: string, count: number): Publication[] =>
-  Array.from({ length: count }, (_, at) => publication(`${prefix}-${at}`));
-
-/** A queue whose appends end when and how the test says; it notes what it was given. */
-class ScriptedQueue {
-  readonly appends: string[][] = [];
-  readonly given: Publication[] = [];
-  #position = 0;
-  #running: { resolve(receipts: Receipt[]): void; reject(error: Error): void } | undefined;
-  #receipts: Receipt[] = [];
-
-  append(given: readonly Publication[]): Promise<Receipt[]> {
-    expect(this.#running, "one append at a time").toBeUndefined();
-    this.given.push(...given);
-    this.appends.push(given.map(({ event }) => event.id));
-    this.#receipts = given.map(({ event }) => ({
-      id: event.id,
-      partition: 0,
-      position: ++this.#position,
-      durable: "memory",
-      duplicate: false,
-    }));
-    const { promise, resolve, reject } = Promise.withResolvers<Receipt[]>();
-    this.#running = { resolve, reject };
-    return promise;
-  }
-
-  get isRunning(): boolean {
-    return this.#running !== undefined;
-  }
-
-  finish(error?: Error): void {
-    const running = this.#running;
-    this.#running = undefined;
-    if (error === undefined) running?.resolve(this.#receipts);
-    else running?.reject(error);
-  }
-}
+import { publication, publications, ScriptedQueue, unsampled } from "./scripted-queue.ts";
 
 function setUp(tracing: Tracing = noTracing) {
   const queue = new ScriptedQueue();
@@ -223,40 +170,6 @@ describe("stop", () => {
     clock.advance(limits.appendTimeoutMs);
     await stopping;
     expect(await taken).toBe("MR_RESULT_UNKNOWN");
-  });
-});
-
-describe("gathering", () => {
-  it("lets all calls of one turn of the loop share an append", async () => {
-    const queue = new ScriptedQueue();
-    const producer = createProducer({ queue, clock: handClock(), tracing: noTracing });
-    void producer.publish(publications("a", 1), unsampled);
-    void producer.publish(publications("b", 1), unsampled);
-    expect(queue.appends).toEqual([]);
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(queue.appends).toEqual([["a-0", "b-0"]]);
-  });
-
-  it("keeps appends apart while several calls share each of them", async () => {
-    const queue = new ScriptedQueue();
-    const clock = handClock();
-    const defer = (task: () => void) => task();
-    const producer = createProducer({ queue, clock, tracing: noTracing, gatherMs: 2, defer });
-    const first = producer.publish(publications("a", 1), unsampled);
-    const second = producer.publish(publications("b", 1), unsampled);
-    const third = producer.publish(publications("c", 1), unsampled);
-    queue.finish();
-    await first;
-    // The first was alone: the next begins at once.
-    expect(queue.appends.at(-1)).toEqual(["b-0", "c-0"]);
-    const last = producer.publish(publications("d", 1), unsampled);
-    queue.finish();
-    await Promise.all([second, third]);
-    expect(queue.isRunning).toBe(false);
-    clock.advance(2);
-    expect(queue.appends.at(-1)).toEqual(["d-0"]);
-    queue.finish();
-    await last;
   });
 });
 

@@ -15,15 +15,15 @@ import {
   type StartFrom,
 } from "millrace";
 import { z } from "zod";
-import { createCache } from "../../src/cache/cache.ts";
+import { createCache, type WorkerCache } from "../../src/cache/cache.ts";
 import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
-import { openMemoryQueue } from "../../src/engines/memory/queue.ts";
+import { createMemoryQueueData, openMemoryQueue } from "../../src/engines/memory/queue.ts";
 import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { idMaker } from "../../src/lib/ids.ts";
 import { type Log, silentLog } from "../../src/lib/log.ts";
-import { systemRandom } from "../../src/lib/random.ts";
+import { type Random, systemRandom } from "../../src/lib/random.ts";
 import type { QueueEngine, Receipt } from "../../src/queue/engine.ts";
 import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
@@ -69,6 +69,9 @@ export const store = on<typeof Counted, Tables>(Counted, async (event, { db }) =
 
 export const ignoreFollowed = on<typeof Followed, Tables>(Followed, () => {});
 
+/** Whose events it publishes. */
+const source = "/bench/test";
+
 export const wait = { timeout: 20_000, interval: 10 };
 
 export interface Instance {
@@ -80,20 +83,31 @@ export interface Instance {
 export class Bench implements AsyncDisposable {
   readonly queue: Queue;
   readonly engine: QueueEngine;
+  readonly #data: ReturnType<typeof createMemoryQueueData>;
+  readonly #clock: Clock;
   readonly #folder: string;
   readonly #ids = idMaker();
   readonly #instances: Instance[] = [];
 
-  private constructor(folder: string, engine: QueueEngine) {
+  private constructor(folder: string, clock: Clock) {
     this.#folder = folder;
-    this.engine = engine;
-    this.queue = createQueue(engine, { clock: systemClock });
+    this.#clock = clock;
+    this.#data = createMemoryQueueData(4, clock);
+    this.engine = openMemoryQueue({ data: this.#data, clock });
+    this.queue = createQueue(this.engine, { clock });
   }
 
-  /** `above` is where its databases lie: a disk of their own. */
-  static async open(above: string = tmpdir()): Promise<Bench> {
-    const folder = await mkdtemp(join(above, "millrace-worker-"));
-    return new Bench(folder, openMemoryQueue({ partitions: 4 }));
+  /**
+   * `above` is where its databases lie: a disk of their own. All that has no clock of its own keeps
+   * to `clock`.
+   */
+  static async open(above: string = tmpdir(), clock: Clock = systemClock): Promise<Bench> {
+    return new Bench(await mkdtemp(join(above, "millrace-worker-")), clock);
+  }
+
+  /** The queue has forgotten an id: the next event with it is a new one to the queue. */
+  forget(id: string): void {
+    this.#data.ids.delete(JSON.stringify([source, id]));
   }
 
   application(
@@ -121,7 +135,11 @@ export class Bench implements AsyncDisposable {
       readonly schedules?: readonly ScheduleDefinition[];
       readonly log?: Log;
       readonly clock?: Clock;
+      readonly random?: Random;
       readonly queue?: Queue;
+      /** What stands between the instance and its database. */
+      readonly around?: (database: DatabaseEngine) => DatabaseEngine;
+      readonly aroundCache?: (cache: WorkerCache) => WorkerCache;
       readonly lineBounds?: LineBounds;
       readonly inboxMs?: number;
       readonly startFrom?: StartFrom;
@@ -130,11 +148,13 @@ export class Bench implements AsyncDisposable {
     } = {},
   ): Promise<Instance> {
     const { system, definition } = this.application(handlers, options);
-    const database = await this.openDatabase(options.file ?? "database.db");
+    const { around = (database) => database, clock = this.#clock } = options;
+    const { aroundCache = (cache) => cache } = options;
+    const database = around(await this.openDatabase(options.file ?? "database.db"));
     const cache = createCache({
-      engine: createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
+      engine: createMemoryCache({ bytesMax: 1_000_000, clock: this.#clock }),
       touches: touchTable(database),
-      clock: systemClock,
+      clock: this.#clock,
       ttlMs: 60_000,
     });
     const fatal: Error[] = [];
@@ -145,10 +165,10 @@ export class Bench implements AsyncDisposable {
       version: "bench 1.0.0",
       queue: options.queue ?? this.queue,
       database,
-      cache,
+      cache: aroundCache(cache),
       tracing: noTracing,
-      clock: options.clock ?? systemClock,
-      random: systemRandom,
+      clock,
+      random: options.random ?? systemRandom,
       log: options.log ?? silentLog,
       onFatal: (error) => fatal.push(error),
       ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
@@ -161,7 +181,7 @@ export class Bench implements AsyncDisposable {
   }
 
   openDatabase(file: string): Promise<DatabaseEngine> {
-    return openSqliteDatabase({ file: join(this.#folder, file) });
+    return openSqliteDatabase({ file: join(this.#folder, file), clock: this.#clock });
   }
 
   async publish(
@@ -176,7 +196,7 @@ export class Bench implements AsyncDisposable {
       { key, n },
       {
         id,
-        source: "/bench/test",
+        source,
         time: new Date(0).toISOString(),
         attributes: at === undefined ? {} : { at: at.toISOString() },
       },
@@ -188,6 +208,13 @@ export class Bench implements AsyncDisposable {
 
   async effects({ database }: Instance): Promise<Required<Tables["effects"]>[]> {
     return await database.read("select seq, id, key, n from effects order by seq");
+  }
+
+  /** An instance that was killed: nobody waits for it any more. */
+  async bury({ worker, database }: Instance): Promise<void> {
+    const at = this.#instances.findIndex((one) => one.worker === worker);
+    this.#instances.splice(at, 1);
+    await database.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

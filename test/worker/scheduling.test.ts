@@ -5,6 +5,7 @@
 import { on } from "millrace";
 import { expect, it, vi } from "vitest";
 import { systemClock } from "../../src/lib/clock.ts";
+import { Steering } from "../../src/worker/steering.ts";
 import { Bench, Counted, Followed, ignoreFollowed, store, type Tables, wait } from "./bench.ts";
 
 const ahead = (ms: number) => new Date(systemClock.now() + ms);
@@ -30,6 +31,10 @@ it("delivers an event at its time, and holds nothing of its key up until then", 
     state: "scheduled",
     at: at.toISOString(),
   });
+  const scheduled = (await new Steering(instance.database).status()).map(
+    ({ scheduledEvents }) => scheduledEvents,
+  );
+  expect(scheduled.sort()).toEqual([0, 0, 0, 1]);
   expect(await instance.worker.standing(later, 20_000)).toEqual({ state: "done" });
   expect((await bench.effects(instance)).map(({ n }) => n)).toEqual([2, 1]);
   expect(handledAt[1]).toBeGreaterThanOrEqual(at.getTime());

@@ -2,6 +2,8 @@
  * The promises of a worker, on real engines in one process: effects once, order per key through
  * failures, a poison event that costs only itself, and answers that are never too old.
  */
+
+import { setImmediate as turn } from "node:timers/promises";
 import { on, query } from "millrace";
 import { expect, it, vi } from "vitest";
 import { z } from "zod";
@@ -152,6 +154,36 @@ it("ends an attempt whose time is up; what the handler does afterwards has no ef
   open();
   await vi.waitFor(() => expect(late).toEqual([true, "MR_HANDLE_CLOSED"]), wait);
   expect(await bench.effects(instance)).toEqual([]);
+});
+
+it("lets nothing of a failed attempt come later, neither beside the next event nor after", async () => {
+  await using bench = await Bench.open();
+  const late: unknown[] = [];
+  const instance = await bench.start([
+    on<typeof Counted, Tables>(Counted, async ({ id, data, attempt }, { db }) => {
+      const write = () =>
+        db
+          .insertInto("effects")
+          .values({ id, ...data })
+          .execute();
+      if (data.key === "a" && attempt === 1) {
+        void turn()
+          .then(write)
+          .catch((thrown: unknown) => late.push(thrown));
+        throw new Error("not yet");
+      }
+      // The transaction is still open when the failed one comes to its late write.
+      for (let turns = 0; turns < 5; turns++) await turn();
+      await write();
+    }),
+  ]);
+  const receipts = [await bench.publish("a", 1), await bench.publish("b", 2)];
+  for (const receipt of receipts) {
+    expect(await instance.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  }
+  expect((await bench.effects(instance)).map(({ n }) => n).sort()).toEqual([1, 2]);
+  expect(late).toEqual(late.map(() => expect.objectContaining({ code: "MR_HANDLE_CLOSED" })));
+  expect(late.length).toBeGreaterThan(0);
 });
 
 it("prepares outside the transaction, concurrently across keys", async () => {

@@ -1,10 +1,10 @@
 import { MillraceError } from "../../lib/errors.ts";
 import { DeadLetters } from "../../worker/dead-letters.ts";
-import { changeLetters } from "../../worker/redrive.ts";
-import { type Answer, type Call, json, type Route } from "../call.ts";
+import { changeLetters, countLetters, filterMissing } from "../../worker/redrive.ts";
+import { type Answer, type Call, json, personOf, type Route } from "../call.ts";
 import { Fields } from "../fields.ts";
 import { requireScope } from "../read-request.ts";
-import { choiceOf, countOf, filterNames } from "./filter.ts";
+import { choiceOf, filterNames } from "./filter.ts";
 import type { RouteTools } from "./tools.ts";
 
 /** Many dead letters at once. How many they will be, `GET /dead-letters` tells first. */
@@ -32,9 +32,9 @@ async function changeAll(
   const { worker, filter, expected, rate } = readBody(call, clock.now());
   requireScope(call.client, "POST", worker);
   const chosen = await workers.chosen(worker);
-  const total = await countOf(chosen, filter);
+  const total = await countLetters(chosen, filter);
   if (expected !== undefined && expected !== total) throw differs(expected, total);
-  const all = chosen.map(({ database }) => new DeadLetters(database));
+  const all = chosen.map(({ database }) => new DeadLetters(database, personOf(call.client)));
   const { signal } = call;
   const options = { verb, filter, clock, signal, ...(rate === undefined ? {} : { rate }) };
   let count = 0;
@@ -57,9 +57,7 @@ function readBody({ body }: Call, nowMs: number) {
   if (all && hasFilter) fields.refuse("all", "all stands without a filter.");
   fields.finish([...filterNames, "all", "expected", "rate"]);
   if (!all && !hasFilter) {
-    throw new MillraceError("MR_FILTER_MISSING", "It is not said which dead letters are meant.", {
-      remedy: `Send one of ${filterNames.join(", ")}, or {"all": true}. Nothing was changed.`,
-    });
+    throw filterMissing(`Send one of ${filterNames.join(", ")}, or {"all": true}.`);
   }
   return { worker, filter, expected, rate };
 }

@@ -7,7 +7,7 @@ import {
   letterJson,
   tryLetter,
 } from "../../worker/redrive.ts";
-import { type Answer, type Call, json, type Route } from "../call.ts";
+import { type Answer, type Call, json, personOf, type Route } from "../call.ts";
 import { Fields } from "../fields.ts";
 import type { RouteTools } from "./tools.ts";
 
@@ -24,13 +24,17 @@ export const letterRoutes = (tools: RouteTools): readonly Route[] => {
 };
 
 /** Ids are unlike only together with their source, which can be named besides. */
-async function found({ params, query }: Call, { workers }: RouteTools): Promise<FoundLetter> {
+async function found(
+  { client, params, query }: Call,
+  { workers }: RouteTools,
+): Promise<FoundLetter> {
   const fields = Fields.ofQuery(query);
   const source = fields.text("source");
   fields.finish(["source"]);
   const worker = await workers.one(params.worker ?? "");
   const filter = { id: params.id ?? "", ...(source === undefined ? {} : { source }) };
-  return await findLetter([worker], filter, "Say which one: ?source=…");
+  const who = personOf(client);
+  return await findLetter([worker], filter, { remedy: "Say which one: ?source=…", who });
 }
 
 async function show(call: Call, tools: RouteTools): Promise<Answer> {

@@ -1,10 +1,16 @@
 import { limits } from "../../lib/limits.ts";
 import { DeadLetters } from "../../worker/dead-letters.ts";
 import type { Place } from "../../worker/link.ts";
-import { groupJson, letterJson, type OpenedWorker, pagesOf } from "../../worker/redrive.ts";
+import {
+  countLetters,
+  groupJson,
+  letterJson,
+  type OpenedWorker,
+  pagesOf,
+} from "../../worker/redrive.ts";
 import { type Answer, type Call, json, type Route } from "../call.ts";
 import { Fields } from "../fields.ts";
-import { type Choice, choiceOf, countOf, filterNames } from "./filter.ts";
+import { type Choice, choiceOf, filterNames } from "./filter.ts";
 import type { RouteTools } from "./tools.ts";
 
 /** Lists of dead letters: pages, groups, and all of them as lines. */
@@ -33,7 +39,7 @@ async function list(call: Call, { workers, clock }: RouteTools): Promise<Answer>
     fields.refuse("after", "after leads to a worker that is not among these.");
     fields.finish([...call.query.keys()]);
   }
-  const count = await countOf(chosen, choice.filter);
+  const count = await countLetters(chosen, choice.filter);
   const letters = lettersOf(chosen, choice, after);
   if (call.takesLines) return { kind: "lines", values: letters };
   const deadLetters: Listed[] = [];
@@ -81,7 +87,7 @@ async function group(call: Call, { workers, clock }: RouteTools): Promise<Answer
   const limit = fields.whole("limit", 1, limits.deadLettersListedMax) ?? usualLimit;
   fields.finish([...filterNames, "limit"]);
   const chosen = await workers.chosen(worker);
-  const count = await countOf(chosen, filter);
+  const count = await countLetters(chosen, filter);
   const groups = [];
   for (const { name, database } of chosen) {
     const found = await new DeadLetters(database).groups(filter, limit);

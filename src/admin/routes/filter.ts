@@ -1,7 +1,4 @@
-import { MillraceError } from "../../lib/errors.ts";
 import type { DeadLetterFilter } from "../../worker/dead-letters.ts";
-import { DeadLetters } from "../../worker/dead-letters.ts";
-import type { OpenedWorker } from "../../worker/redrive.ts";
 import type { Fields } from "../fields.ts";
 
 /** The names by which dead letters are chosen, in an address or a body. */
@@ -28,35 +25,4 @@ export function choiceOf(fields: Fields, nowMs: number): Choice {
       ...(until === undefined ? {} : { until }),
     },
   };
-}
-
-/**
- * How many dead letters are chosen.
- *
- * @throws MR_EVENT_NOT_FOUND where none at all has the fingerprint: it was misread, or all are done
- */
-export async function countOf(
-  workers: readonly OpenedWorker[],
-  filter: DeadLetterFilter,
-): Promise<number> {
-  const count = await countAll(workers, filter);
-  const { fingerprint } = filter;
-  if (count > 0 || fingerprint === undefined) return count;
-  if ((await countAll(workers, { fingerprint })) > 0) return 0;
-  throw new MillraceError(
-    "MR_EVENT_NOT_FOUND",
-    `No dead letter has the fingerprint ${fingerprint}.`,
-    {
-      remedy: "GET /dead-letters/groups tells the fingerprints that there are.",
-    },
-  );
-}
-
-async function countAll(
-  workers: readonly OpenedWorker[],
-  filter: DeadLetterFilter,
-): Promise<number> {
-  let count = 0;
-  for (const { database } of workers) count += await new DeadLetters(database).count(filter);
-  return count;
 }

@@ -6,7 +6,7 @@ import { version } from "../../lib/version.ts";
 import type { QueueEngine } from "../../queue/engine.ts";
 import { standingJson, standingsOf } from "../../worker/lag.ts";
 import { Steering } from "../../worker/steering.ts";
-import { type Answer, type Call, json, type Route } from "../call.ts";
+import { type Answer, type Call, json, personOf, type Route } from "../call.ts";
 import { Fields } from "../fields.ts";
 import type { RouteTools } from "./tools.ts";
 
@@ -48,7 +48,7 @@ async function setPaused(
   Fields.ofQuery(query).finish([]);
   const fields = Fields.ofBody(body);
   const { name: worker, database } = await workers.one(params.worker ?? "");
-  const steering = new Steering(database);
+  const steering = new Steering(database, personOf(client));
   const partitions = fields.numbers("partitions", await partitionsOf(steering)) ?? "all";
   fields.finish(["partitions"]);
   const changed = await steering.setPaused(partitions, isPaused);
@@ -63,7 +63,7 @@ const partitionsOf = async (steering: Steering): Promise<number[]> =>
 async function skip(call: Call, tools: RouteTools): Promise<Answer> {
   Fields.ofQuery(call.query).finish([]);
   const { name: worker, database } = await tools.workers.one(call.params.worker ?? "");
-  const steering = new Steering(database);
+  const steering = new Steering(database, personOf(call.client));
   const known = await partitionsOf(steering);
   const { partition, events, key } = readSkip(call, known.length - 1);
   const [by, now] = [`millrace ${version}`, tools.clock.now()];
