@@ -3,8 +3,8 @@ import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueuedEvent, QueueEngine } from "../queue/engine.ts";
 import { type Deed, type DeedName, note } from "./audit.ts";
-import { type FailedAttempt, failureOf, fingerprintOf } from "./outcome.ts";
-import { WorkerStore } from "./store.ts";
+import { failureOf, fingerprintOf } from "./outcome.ts";
+import { type ParkedEvent, WorkerStore } from "./store.ts";
 
 /** How one partition stands at a worker. */
 export interface PartitionStatus {
@@ -156,7 +156,7 @@ export class Steering {
         );
       }
       const fresh = await this.#store.claim(tx, events, nowMs);
-      await this.#bury(tx, fresh, new Map(), version, nowMs);
+      await this.#bury(tx, fresh, version, nowMs);
       return fresh.length;
     });
   }
@@ -194,7 +194,7 @@ export class Steering {
       const [head, next] = await this.#store.line(tx, key, 2);
       if (head === undefined) return undefined;
       await this.#store.unpark(tx, [head]);
-      await this.#bury(tx, [head], new Map([[head, head.history]]), version, nowMs);
+      await this.#bury(tx, [head], version, nowMs);
       if (next !== undefined) await this.#store.park(tx, [{ ...next, nextAt: nowMs }]);
       return head.event.id;
     });
@@ -202,19 +202,18 @@ export class Steering {
 
   async #bury(
     tx: Transaction,
-    events: readonly QueuedEvent[],
-    histories: ReadonlyMap<QueuedEvent, readonly FailedAttempt[]>,
+    events: readonly (QueuedEvent & Partial<Pick<ParkedEvent, "attempts" | "history">>)[],
     version: string,
     nowMs: number,
   ): Promise<void> {
     const error = failureOf(new Skipped());
     const letters = events.map((queued) => {
-      const before = histories.get(queued) ?? [];
+      const { attempts = 0, history = [] } = queued;
       return {
         ...queued,
-        attempts: before.length,
+        attempts,
         error,
-        history: [...before, { at: nowMs, error: `${error.name}: ${error.message}`, version }],
+        history: [...history, { at: nowMs, error: `${error.name}: ${error.message}`, version }],
         fingerprint: fingerprintOf(queued.event.type, error),
         diedAt: nowMs,
         isHeld: false,
