@@ -1,4 +1,3 @@
-import underPressure from "@fastify/under-pressure";
 import { type FastifyInstance, fastify } from "fastify";
 import type { Address } from "../lib/address.ts";
 import { settledWithin } from "../lib/clock.ts";
@@ -19,6 +18,7 @@ import { beginCalls } from "./begin-call.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { Identities } from "./idempotency.ts";
 import { readBodies } from "./incoming-body.ts";
+import { LoopWatch } from "./loop-watch.ts";
 import { answerNotFound } from "./not-found.ts";
 import type { GatewayOptions } from "./options.ts";
 import { sendProblem } from "./problems.ts";
@@ -47,6 +47,7 @@ class FastifyGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #inFlight = new InFlight();
   readonly #arrivals: ArrivalWatch;
+  readonly #loop: LoopWatch;
   #app: FastifyInstance | undefined;
   #address: Address;
   #isDraining = false;
@@ -55,6 +56,7 @@ class FastifyGateway implements Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#arrivals = new ArrivalWatch(options.clock);
+    this.#loop = new LoopWatch(options.clock);
     this.#address = options.listen;
   }
 
@@ -97,7 +99,7 @@ class FastifyGateway implements Gateway {
     const { clock, log, name, drainDelayMs = 0, drainMs } = this.#options;
     this.#isDraining = true;
     const app = this.#app;
-    if (app === undefined) return this.#arrivals[Symbol.dispose]();
+    if (app === undefined) return this.#forgetTimers();
     if (drainDelayMs > 0) await clock.sleep(drainDelayMs);
     app.server.close();
     await settledWithin(clock, drainMs, this.#inFlight.idle());
@@ -106,7 +108,12 @@ class FastifyGateway implements Gateway {
     }
     app.server.closeAllConnections();
     await app.close();
+    this.#forgetTimers();
+  }
+
+  #forgetTimers(): void {
     this.#arrivals[Symbol.dispose]();
+    this.#loop[Symbol.dispose]();
   }
 
   async #build(): Promise<FastifyInstance> {
@@ -141,17 +148,10 @@ class FastifyGateway implements Gateway {
     answerNotFound(app, guard);
     const tools = this.#tools(guard);
     await app.register(async (scope) => {
-      let isOverloaded = () => false;
       await scope.register(async (guarded) => {
-        await guarded.register(underPressure, {
-          maxEventLoopDelay: limits.eventLoopDelayMaxMs,
-          pressureHandler: () => {
-            throw new MillraceError("MR_OVERLOADED", "The gateway is behind its work.", {
-              retryAfterSeconds: 1,
-            });
-          },
+        guarded.addHook("onRequest", (_request, _reply, done) => {
+          done(this.#loop.isBehind ? behind() : undefined);
         });
-        isOverloaded = () => guarded.isUnderPressure();
         publishPlainRoutes(guarded, tools);
         publishCloudEventRoutes(guarded, tools);
         eventRoutes(guarded, tools);
@@ -163,7 +163,7 @@ class FastifyGateway implements Gateway {
         });
         await pageRoutes(guarded, tools);
       });
-      const isReady = () => !this.#isDraining && !isOverloaded();
+      const isReady = () => !this.#isDraining && !this.#loop.isBehind;
       healthRoutes(scope, { queue, clock, isReady });
     });
   }
@@ -186,3 +186,6 @@ class FastifyGateway implements Gateway {
     };
   }
 }
+
+const behind = (): MillraceError =>
+  new MillraceError("MR_OVERLOADED", "The gateway is behind its work.", { retryAfterSeconds: 1 });

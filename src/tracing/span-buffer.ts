@@ -14,7 +14,8 @@ export class SpanBuffer implements SpanProcessor {
   readonly #store: SpanStore;
   readonly #box: string;
   readonly #clock: Clock;
-  readonly #timer: Disposable;
+  /** Set while spans wait: an idle process is not woken for nothing. */
+  #timer: Disposable | undefined;
   #spans: ReadableSpan[] = [];
   #writing: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -24,7 +25,6 @@ export class SpanBuffer implements SpanProcessor {
     this.#store = store;
     this.#box = box;
     this.#clock = clock;
-    this.#timer = clock.every(limits.spanFlushMs, () => void this.forceFlush());
   }
 
   /** How many spans were never stored. */
@@ -37,6 +37,7 @@ export class SpanBuffer implements SpanProcessor {
   onEnd(span: ReadableSpan): void {
     if (this.#stopped === undefined && this.#spans.length < limits.spanBufferMax) {
       this.#spans.push(span);
+      this.#flushSoon();
     } else {
       this.#dropped += 1;
     }
@@ -61,8 +62,19 @@ export class SpanBuffer implements SpanProcessor {
     return this.#stopped;
   }
 
+  #flushSoon(): void {
+    this.#timer ??= this.#clock.after(limits.spanFlushMs, () => void this.#flush());
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    await this.forceFlush();
+    // What came while another batch was being written.
+    if (this.#spans.length > 0 && this.#stopped === undefined) this.#flushSoon();
+  }
+
   async #stop(): Promise<void> {
-    this.#timer[Symbol.dispose]();
+    this.#timer?.[Symbol.dispose]();
     const flushed = this.forceFlush().then(() => this.forceFlush());
     await settledWithin(this.#clock, limits.spanStopMs, flushed);
     this.#dropped += this.#spans.length;

@@ -6,7 +6,6 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "@fastify/static": ["gateway/"],
   "@fastify/swagger": ["gateway/"],
   "@fastify/swagger-ui": ["gateway/"],
-  "@fastify/under-pressure": ["gateway/"],
   "@nats-io/jetstream": ["engines/nats/"],
   "@nats-io/transport-node": ["engines/nats/"],
   "@opentelemetry/api": ["tracing/"],
