@@ -1,0 +1,42 @@
+import Fastify from "fastify";
+
+/** An event as every peer gets it. */
+export interface Note {
+  readonly key: string;
+  readonly n: number;
+  readonly at: number;
+  readonly text: string;
+}
+
+const body = {
+  type: "object",
+  required: ["key", "n", "at", "text"],
+  additionalProperties: false,
+  properties: {
+    key: { type: "string" },
+    n: { type: "number" },
+    at: { type: "number" },
+    text: { type: "string" },
+  },
+} as const;
+
+/** What each peer does with a request once it has been checked; its result is the answer. */
+export type Accept = (note: Note) => Promise<unknown>;
+
+/** The same front for all peers: one route, checked by a JSON schema. */
+export function createApp(accept: Accept) {
+  const app = Fastify();
+  app.post<{ Body: Note }>("/events/note.posted", { schema: { body } }, async (request, reply) => {
+    reply.code(202);
+    return await accept(request.body);
+  });
+  app.get("/count", async () => ({ key: "u001", events: 1 }));
+  return app;
+}
+
+/** Listens where the benchmark says, and tells it. */
+export async function listen(app: ReturnType<typeof createApp>): Promise<void> {
+  const at = process.env.BENCH_LISTEN ?? "";
+  await app.listen(/^\d+$/.test(at) ? { port: Number(at), host: "127.0.0.1" } : { path: at });
+  process.send?.("ready");
+}
