@@ -1,5 +1,6 @@
+import { latencyScenario } from "./latency.ts";
 import type { Scenario } from "./scenario.ts";
 import { throughputScenarios } from "./throughput.ts";
 
 /** In the order in which a round takes them: what is compared stands close together. */
-export const scenarios: readonly Scenario[] = [...throughputScenarios];
+export const scenarios: readonly Scenario[] = [...throughputScenarios, latencyScenario];

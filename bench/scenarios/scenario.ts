@@ -58,5 +58,5 @@ export interface Scenario {
   run(context: Context): Promise<Figures>;
 }
 
-/** Thrown where this machine or this version has not what a scenario needs: it is skipped by name. */
+/** Thrown where this machine or version has not what a scenario needs: it is skipped by name. */
 export class Skipped extends Error {}
