@@ -1,6 +1,11 @@
 import { latencyScenario } from "./latency.ts";
+import { peerScenarios } from "./peers.ts";
 import type { Scenario } from "./scenario.ts";
 import { throughputScenarios } from "./throughput.ts";
 
 /** In the order in which a round takes them: what is compared stands close together. */
-export const scenarios: readonly Scenario[] = [...throughputScenarios, latencyScenario];
+export const scenarios: readonly Scenario[] = [
+  ...throughputScenarios,
+  ...peerScenarios,
+  latencyScenario,
+];

@@ -52,9 +52,9 @@ export interface Scenario {
   readonly id: string;
   readonly title: string;
   /** Once in a run: what takes long, or is the same each time. */
-  readonly once?: true;
+  readonly once?: boolean;
   /** Left out of `--quick`. */
-  readonly fullOnly?: true;
+  readonly fullOnly?: boolean;
   run(context: Context): Promise<Figures>;
 }
 

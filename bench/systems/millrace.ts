@@ -6,7 +6,7 @@ import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
 import { freePort, newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
-import type { SystemUnderTest } from "./system.ts";
+import { type SystemUnderTest, withFollowUps } from "./system.ts";
 
 const command = fileURLToPath(new URL("../../bin/millrace.mjs", import.meta.url));
 
@@ -114,12 +114,6 @@ function running({ options, data, port, program, readyMs, target, stop }: Parts)
     },
   };
 }
-
-/** Worker B has an effect of every tenth event's follow-up besides. */
-const withFollowUps = (events: number): readonly number[] => [
-  events,
-  events + Math.ceil(events / 10),
-];
 
 /** A process is titled by its box; the supervisor is what is left. */
 function boxName(commandLine: string[]): string {

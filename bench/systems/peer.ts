@@ -5,15 +5,17 @@ import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
 import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
-import type { SystemUnderTest } from "./system.ts";
+import { type SystemUnderTest, withFollowUps } from "./system.ts";
 
 export interface PeerOptions {
   readonly name: string;
   /** Files of bench/peers: the web server, and what handles events in two processes. */
   readonly front: string;
   readonly worker?: string;
-  /** A server that it needs, which is counted with it. */
-  readonly server?: Program;
+  /** Servers that it needs, which are counted with it. */
+  readonly servers?: readonly Program[];
+  /** Worker B has an effect of every tenth event's follow-up besides. */
+  readonly followUps?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   /** Where to listen; absent: a Unix socket, as a gateway does. */
   readonly port?: number;
@@ -62,16 +64,19 @@ export async function startPeer(options: PeerOptions): Promise<SystemUnderTest> 
   }
   const hasFiles = options.worker !== undefined && options.effects === undefined;
   const files = hasFiles ? workers.map((worker) => new SqliteEffects(fileOf(worker))) : [];
-  const { server } = options;
+  const { servers = [], followUps = false } = options;
   return {
     name: options.name,
     target,
     usage: () => [
       ...programs.flatMap(({ name, program }) => usageOfTree(program.pid, () => name)),
-      ...(server === undefined ? [] : usageOfTree(server.pid, () => "server")),
+      ...servers.flatMap(({ pid }) => usageOfTree(pid, () => "servers")),
     ],
     effects: options.effects ?? (async () => files.map((file) => file.count())),
-    expected: (events) => (options.worker === undefined ? [] : workers.map(() => events)),
+    expected: (events) => {
+      if (options.worker === undefined) return [];
+      return followUps ? withFollowUps(events) : [events, events];
+    },
     [Symbol.asyncDispose]: async () => {
       for (const file of files) file[Symbol.dispose]();
       await stop();

@@ -15,3 +15,9 @@ export interface SystemUnderTest extends AsyncDisposable {
   /** How many different events each worker has an effect of: less than its effects means twice. */
   different?(): Promise<readonly number[]>;
 }
+
+/** With real handlers, worker B has an effect of every tenth event's follow-up besides. */
+export const withFollowUps = (events: number): readonly number[] => [
+  events,
+  events + Math.ceil(events / 10),
+];
