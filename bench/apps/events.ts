@@ -14,8 +14,8 @@ export const Tenth = defineEvent("note.tenth", {
 });
 
 export interface Tables {
-  /** A row an event; rows are numbered without gaps, so the last number is their count. */
-  effects: { row: number | null; n: number; key: string; at: number; text: string };
+  /** A row an event. */
+  effects: { n: number; key: string; at: number; text: string };
   /** How many events a key has had. */
   counts: { key: string; events: number };
 }
@@ -26,10 +26,9 @@ export const database = () =>
       "001-effects": async (db) => {
         await db.schema
           .createTable("effects")
-          .addColumn("row", "integer", (column) => column.primaryKey())
-          .addColumn("n", "integer")
+          .addColumn("n", "bigint")
           .addColumn("key", "text")
-          .addColumn("at", "integer")
+          .addColumn("at", "bigint")
           .addColumn("text", "text")
           .execute();
         await db.schema

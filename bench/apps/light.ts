@@ -7,10 +7,7 @@ const light = (name: string) =>
   defineWorker(name, database(), {
     handlers: [
       on(Posted, async ({ data }, { db }) => {
-        await db
-          .insertInto("effects")
-          .values({ row: null, ...data })
-          .execute();
+        await db.insertInto("effects").values(data).execute();
       }),
     ],
     queries: {

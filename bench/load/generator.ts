@@ -20,6 +20,8 @@ export interface Tally {
   /** Requests and events that were sent, and those that were answered with success. */
   sent: number;
   succeeded: number;
+  /** Why a connection broke last, where one did. */
+  lastError: string | undefined;
   readonly times: Histogram;
   /** By the machine's monotonic clock. */
   startedUs: number;
@@ -40,6 +42,7 @@ abstract class Loop {
     answers: new Map(),
     sent: 0,
     succeeded: 0,
+    lastError: undefined,
     times: new Histogram(),
     startedUs: 0,
     endedUs: 0,
@@ -92,7 +95,10 @@ abstract class Loop {
       this.free(slot);
     };
     const slot: Slot = {
-      connection: new Connection(this.plan.target, settled, () => settled(0)),
+      connection: new Connection(this.plan.target, settled, (error) => {
+        this.tally.lastError = error.message;
+        settled(0);
+      }),
       request: new Request(this.plan.request),
       meantUs: 0,
     };

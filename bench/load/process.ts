@@ -1,11 +1,13 @@
 /** The generator's own process: told what to send, it tells what came of it, and ends. */
+import type { StoredHistogram } from "../measure/histogram.ts";
 import { ClosedLoop, type LoadPlan, OpenLoop } from "./generator.ts";
 
 export interface LoadAnswer {
   readonly answers: readonly (readonly [number, number])[];
   readonly sent: number;
   readonly succeeded: number;
-  readonly times: import("../measure/histogram.ts").StoredHistogram;
+  readonly lastError: string | undefined;
+  readonly times: StoredHistogram;
   readonly startedUs: number;
   readonly endedUs: number;
   /** What this process itself used: user and system time. */

@@ -27,8 +27,8 @@ class Watched {
   constructor(file: string) {
     const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
     this.#version = db.prepare("pragma data_version");
-    this.#after = db.prepare("select row, at from effects where row > ? order by row");
-    const last = db.prepare("select coalesce(max(row), 0) as row from effects").get();
+    this.#after = db.prepare("select rowid as row, at from effects where rowid > ? order by rowid");
+    const last = db.prepare("select coalesce(max(rowid), 0) as row from effects").get();
     this.#row = Number(last?.row);
   }
 

@@ -1,3 +1,5 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import Fastify from "fastify";
 
 /** An event as every peer gets it. */
@@ -30,13 +32,16 @@ export function createApp(accept: Accept) {
     reply.code(202);
     return await accept(request.body);
   });
+  // What a balancer in front asks, and what it is asked for when queries are measured.
+  app.get("/readyz", async () => "ready");
   app.get("/count", async () => ({ key: "u001", events: 1 }));
   return app;
 }
 
 /** Listens where the benchmark says, and tells it. */
 export async function listen(app: ReturnType<typeof createApp>): Promise<void> {
-  const at = process.env.BENCH_LISTEN ?? "";
-  await app.listen(/^\d+$/.test(at) ? { port: Number(at), host: "127.0.0.1" } : { path: at });
+  const path = process.env.BENCH_LISTEN ?? "";
+  mkdirSync(dirname(path), { recursive: true });
+  await app.listen({ path });
   process.send?.("ready");
 }

@@ -18,9 +18,9 @@ export class SqliteHandlers {
     this.#db = db;
     db.exec(`pragma journal_mode = wal; pragma synchronous = full;
       create table effects
-        (row integer primary key, n integer, key text, at integer, text text, unique (n, text));
+        (n integer, key text, at integer, text text, unique (n, text));
       create table counts (key text primary key, events integer not null)`);
-    this.#insert = db.prepare("insert or ignore into effects values (null, ?, ?, ?, ?)");
+    this.#insert = db.prepare("insert or ignore into effects values (?, ?, ?, ?)");
     this.#upsert = db.prepare(
       `insert into counts values (?, 1)
        on conflict (key) do update set events = counts.events + 1`,

@@ -1,5 +1,6 @@
 import { latencyScenario } from "./latency.ts";
 import { peerScenarios } from "./peers.ts";
+import { balancerScenarios, queryScenario } from "./queries.ts";
 import type { Scenario } from "./scenario.ts";
 import { throughputScenarios } from "./throughput.ts";
 
@@ -8,4 +9,6 @@ export const scenarios: readonly Scenario[] = [
   ...throughputScenarios,
   ...peerScenarios,
   latencyScenario,
+  ...balancerScenarios,
+  queryScenario,
 ];

@@ -7,7 +7,7 @@ export class SqliteEffects implements Disposable {
 
   constructor(file: string) {
     this.#db = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
-    this.#last = this.#db.prepare("select coalesce(max(row), 0) as count from effects");
+    this.#last = this.#db.prepare("select coalesce(max(rowid), 0) as count from effects");
   }
 
   /** Rows are numbered without gaps, so the last one's number is their count. */

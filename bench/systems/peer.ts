@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Target } from "../load/connection.ts";
 import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
 import { newFolder } from "./place.ts";
@@ -17,8 +16,8 @@ export interface PeerOptions {
   /** Worker B has an effect of every tenth event's follow-up besides. */
   readonly followUps?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Where to listen; absent: a Unix socket, as a gateway does. */
-  readonly port?: number;
+  /** Where to listen; absent: a socket in a folder of its own. */
+  readonly socketPath?: string;
   /** How many effects each worker has committed, where they do not lie in SQLite files. */
   readonly effects?: () => Promise<readonly number[]>;
 }
@@ -28,11 +27,7 @@ const workers = ["a", "b"] as const;
 /** A peer: Fastify in one process, and its two workers in one each, as ours have. */
 export async function startPeer(options: PeerOptions): Promise<SystemUnderTest> {
   const folder = newFolder("p");
-  const target: Target =
-    options.port === undefined
-      ? { socketPath: join(folder.path, "front.sock") }
-      : { port: options.port };
-  const listen = "port" in target ? String(target.port) : target.socketPath;
+  const socketPath = options.socketPath ?? join(folder.path, "front.sock");
   const programs: { readonly name: string; readonly program: Program }[] = [];
   const fileOf = (worker: string) => join(folder.path, `${worker}.db`);
   const start = async (name: string, file: string, environment: Record<string, string>) => {
@@ -57,7 +52,7 @@ export async function startPeer(options: PeerOptions): Promise<SystemUnderTest> 
       const environment = { BENCH_WORKER: worker, BENCH_FILE: fileOf(worker) };
       await start(`worker ${worker}`, options.worker ?? "", environment);
     }
-    await start("front", options.front, { BENCH_LISTEN: listen });
+    await start("front", options.front, { BENCH_LISTEN: socketPath });
   } catch (error) {
     await stop();
     throw error;
@@ -67,7 +62,7 @@ export async function startPeer(options: PeerOptions): Promise<SystemUnderTest> 
   const { servers = [], followUps = false } = options;
   return {
     name: options.name,
-    target,
+    target: { socketPath },
     usage: () => [
       ...programs.flatMap(({ name, program }) => usageOfTree(program.pid, () => name)),
       ...servers.flatMap(({ pid }) => usageOfTree(pid, () => "servers")),
