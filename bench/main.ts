@@ -14,7 +14,7 @@ import { scenarios } from "./scenarios/all.ts";
 const options = readOptions(process.argv.slice(2));
 const run = await runScenarios(options);
 const titles = new Map(scenarios.map(({ id, title }) => [id, title]));
-for (const rows of [rateRows(run, titles), cpuRows(run), ratioRows(run)]) {
+for (const rows of [rateRows(run, titles), cpuRows(run), ratioRows(run, false)]) {
   if (rows.length > 1) console.log(`\n${table(rows, "text")}`);
 }
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 1)}\n`);

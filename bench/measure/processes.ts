@@ -82,3 +82,10 @@ export function cpuBetween(
 
 export const residentBytes = (usages: readonly Usage[]): number =>
   usages.reduce((sum, usage) => sum + usage.residentBytes, 0);
+
+/** What they hold together: a page that several processes share counts once among them. */
+export const sharedBytes = (usages: readonly Usage[]): number =>
+  usages.reduce((sum, { pid }) => {
+    const kilobytes = /^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? "")?.[1];
+    return sum + Number(kilobytes ?? 0) * 1_024;
+  }, 0);

@@ -40,9 +40,10 @@ const verdict = ({ holds }: Judged): string =>
   holds === undefined ? "not measured" : holds ? "holds" : "does not hold";
 
 /** What was asked and what was found: medians of the rounds. */
-export function ratioRows({ found }: Pick<Run, "found">): string[][] {
+export function ratioRows({ found }: Pick<Run, "found">, all = true): string[][] {
   const head = ["what", "asked", "found", "spread", "verdict"];
-  const rows = judge(found).map((judged) => {
+  const judgements = judge(found).filter(({ value }) => all || value !== undefined);
+  const rows = judgements.map((judged) => {
     const { bar, value, values } = judged;
     const apart = values.length > 1 ? `${Math.round(spread(values) * 100)}%` : "–";
     return [bar.what, asked(bar), withUnit(value, bar.unit), apart, verdict(judged)];

@@ -1,6 +1,10 @@
+import { backlogScenario } from "./backlog.ts";
 import { latencyScenario } from "./latency.ts";
 import { peerScenarios } from "./peers.ts";
 import { balancerScenarios, queryScenario } from "./queries.ts";
+import { replayScenario } from "./replay.ts";
+import { restScenario } from "./rest.ts";
+import { scaleScenarios } from "./scale.ts";
 import type { Scenario } from "./scenario.ts";
 import { throughputScenarios } from "./throughput.ts";
 
@@ -11,4 +15,8 @@ export const scenarios: readonly Scenario[] = [
   latencyScenario,
   ...balancerScenarios,
   queryScenario,
+  backlogScenario,
+  restScenario,
+  ...scaleScenarios,
+  replayScenario,
 ];

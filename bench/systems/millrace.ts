@@ -10,6 +10,9 @@ import { type SystemUnderTest, withFollowUps } from "./system.ts";
 
 const command = fileURLToPath(new URL("../../bin/millrace.mjs", import.meta.url));
 
+/** With a long backlog, workers have much to do when they are first asked. */
+const readyTimeoutMs = 120_000;
+
 export type AppName = "light" | "real";
 
 export interface MillraceOptions {
@@ -24,6 +27,10 @@ export interface MillraceOptions {
   readonly data?: string;
   /** Chosen engines; all other settings are the defaults. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Servers that chosen engines need, which are counted with it. */
+  readonly servers?: readonly Program[];
+  /** How many effects each worker has committed, where they do not lie in SQLite files. */
+  readonly effects?: () => Promise<readonly number[]>;
 }
 
 /** A running system of ours, as users start it: in processes of its own, everything at default. */
@@ -47,10 +54,11 @@ export async function startMillrace(options: MillraceOptions): Promise<Millrace>
   };
   try {
     const startedAt = performance.now();
-    await until(program, "each worker answers", async () => {
+    const isReady = async () => {
       const answers = ["a", "b"].map((worker) => answersOk(port, `/${worker}/ready`));
       return (await Promise.all(answers)).every(Boolean);
-    });
+    };
+    await until(program, "each worker answers", isReady, { timeoutMs: readyTimeoutMs });
     const readyMs = performance.now() - startedAt;
     const gateway = { socketPath: dataFolderAt(data).socket("gateway-1") };
     const target = options.through === "balancer" ? { port } : gateway;
@@ -96,6 +104,7 @@ function running({ options, data, port, program, readyMs, target, stop }: Parts)
     opening ??= Promise.all(["a", "b"].map(async (name) => new SqliteEffects(await fileOf(name))));
     return opening;
   };
+  const { servers = [] } = options;
   return {
     name: `millrace ${typeof options.app === "string" ? options.app : ""}`,
     data,
@@ -104,10 +113,15 @@ function running({ options, data, port, program, readyMs, target, stop }: Parts)
     readyMs,
     target,
     databaseFile: fileOf,
-    usage: () => usageOfTree(program.pid, boxName),
-    effects: async () => (await effects()).map((worker) => worker.count()),
+    usage: () => [
+      ...usageOfTree(program.pid, boxName),
+      ...servers.flatMap(({ pid }) => usageOfTree(pid, () => "servers")),
+    ],
+    effects: options.effects ?? (async () => (await effects()).map((worker) => worker.count())),
     expected: (events) => (options.app === "real" ? withFollowUps(events) : [events, events]),
-    different: async () => (await effects()).map((worker) => worker.different()),
+    ...(options.effects === undefined && {
+      different: async () => (await effects()).map((worker) => worker.different()),
+    }),
     [Symbol.asyncDispose]: async () => {
       for (const worker of (await opening) ?? []) worker[Symbol.dispose]();
       await stop();
