@@ -4,18 +4,57 @@
  *     npm run bench -- --quick
  *     npm run bench -- --only 1a,1b --rounds 5 --json figures.json
  *     npm run bench -- --compare
+ *     npm run bench -- --report
  */
-import { writeFileSync } from "node:fs";
-import { readOptions } from "./options.ts";
-import { cpuRows, rateRows, ratioRows, table } from "./report/table.ts";
-import { runScenarios } from "./run.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Options, readOptions, usage } from "./options.ts";
+import { compare, toleranceShare } from "./report/compare.ts";
+import { writeReport } from "./report/docs.ts";
+import { cpuRows, number, rateRows, ratioRows, table } from "./report/table.ts";
+import { type Run, runScenarios } from "./run.ts";
 import { scenarios } from "./scenarios/all.ts";
 
-const options = readOptions(process.argv.slice(2));
-const run = await runScenarios(options);
+/** The figures that the docs show and later runs are compared with. */
+const storedFile = fileURLToPath(new URL("./figures.json", import.meta.url));
+const readRun = (file: string): Run => JSON.parse(readFileSync(file, "utf8"));
 const titles = new Map(scenarios.map(({ id, title }) => [id, title]));
-for (const rows of [rateRows(run, titles), cpuRows(run), ratioRows(run, false)]) {
-  if (rows.length > 1) console.log(`\n${table(rows, "text")}`);
+
+async function main(options: Options): Promise<number> {
+  if (options.report) {
+    writeReport(readRun(options.json ?? storedFile), titles);
+    return 0;
+  }
+  const baseline = options.compare ? readRun(storedFile) : undefined;
+  const run = await runScenarios(options);
+  for (const rows of [rateRows(run, titles), cpuRows(run), ratioRows(run, false)]) {
+    if (rows.length > 1) console.log(`\n${table(rows, "text")}`);
+  }
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 1)}\n`);
+  const isWorse = baseline !== undefined && printComparison(run, baseline);
+  return isWorse || Object.keys(run.failed).length > 0 ? 1 : 0;
 }
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 1)}\n`);
-if (Object.keys(run.failed).length > 0) process.exitCode = 1;
+
+/** @returns whether anything has become worse by more than the tolerance */
+function printComparison(run: Run, baseline: Run): boolean {
+  const changes = compare(run, baseline);
+  const rows = changes.map(({ what, before, now, isWorse }) => [
+    what,
+    number(before),
+    number(now),
+    isWorse ? "WORSE" : "as before",
+  ]);
+  const head = ["compared with bench/figures.json", "before", "now", ""];
+  console.log(`\n${table([head, ...rows], "text")}`);
+  console.log(`Worse is what fell by more than ${toleranceShare * 100}%.`);
+  return changes.some(({ isWorse }) => isWorse);
+}
+
+let options: Options | undefined;
+try {
+  options = readOptions(process.argv.slice(2));
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
+  process.exitCode = 2;
+}
+if (options !== undefined) process.exitCode = await main(options);

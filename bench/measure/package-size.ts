@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,26 +15,36 @@ export function packageSize() {
 }
 
 interface Locked {
-  readonly dev?: boolean;
-  readonly devOptional?: boolean;
-  readonly optional?: boolean;
-  readonly peer?: boolean;
-  readonly link?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** Everything that comes with an installation of the package, as the lockfile tells it. */
+/** Everything that comes with an installation of the package: what it needs, and what that needs. */
 export function treeSize() {
-  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, Locked>;
+  const text = readFileSync(join(root, "package-lock.json"), "utf8");
+  const { packages } = JSON.parse(text) as { packages: Record<string, Locked> };
+  const found = new Set<string>();
+  const follow = (path: string): void => {
+    for (const name of Object.keys(packages[path]?.dependencies ?? {})) {
+      const place = placesOf(path, name).find((one) => one in packages);
+      if (place === undefined || found.has(place)) continue;
+      found.add(place);
+      follow(place);
+    }
   };
-  const folders = Object.entries(lock.packages)
-    .filter(([path]) => path.startsWith("node_modules/"))
-    .filter(([, { dev, devOptional, peer, link }]) => !dev && !devOptional && !peer && !link)
-    .map(([path]) => path)
-    // Builds for other systems stand in the lockfile and are not installed.
-    .filter((path) => existsSync(join(root, path)));
-  const bytes = folders.reduce((sum, path) => sum + folderBytes(join(root, path)), 0);
-  return { packages: folders.length, bytes };
+  follow("");
+  const bytes = [...found].reduce((sum, path) => sum + folderBytes(join(root, path)), 0);
+  return { packages: found.size, bytes };
+}
+
+/** Where Node looks for a package, from the one that needs it up to the root. */
+function placesOf(neededBy: string, name: string): string[] {
+  const within = neededBy === "" ? [] : [`${neededBy}/node_modules/${name}`];
+  const above = neededBy.lastIndexOf("/node_modules/");
+  return [
+    ...within,
+    ...(above > 0 ? placesOf(neededBy.slice(0, above), name) : []),
+    `node_modules/${name}`,
+  ];
 }
 
 /** Packages within a package are counted by themselves. */
