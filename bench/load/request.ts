@@ -9,7 +9,7 @@ export const keyCount = 1_000;
 export const firstNumber = 1_000_000_000;
 const timeOffsetUs = 1_000_000_000_000_000;
 
-const event = `{"key":"u000","n":${firstNumber},"at":${timeOffsetUs},"text":"note"}`;
+const event = `{"key":"u000","n":${firstNumber},"at":${timeOffsetUs},"text":"notes"}`;
 export const eventBytes = event.length;
 const keyAt = event.indexOf("000");
 const numberAt = event.indexOf('"n":') + 4;

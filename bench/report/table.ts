@@ -5,7 +5,8 @@ import { type Bar, type Judged, judge } from "./ratios.ts";
 /** A table of text, or of Markdown: the first column to the left, numbers to the right. */
 export function table(rows: readonly (readonly string[])[], kind: "text" | "markdown"): string {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+    // A rule of Markdown needs two letters: one for the line, one for the side.
+    Math.max(kind === "text" ? 0 : 2, ...rows.map((row) => (row[column] ?? "").length)),
   );
   const cells = (row: readonly string[]) =>
     widths.map((width, column) => {

@@ -62,7 +62,7 @@ export class FilledQueue implements AsyncDisposable {
   async #append(count: number): Promise<void> {
     const requests = Array.from({ length: count }, () => {
       const n = this.#number++;
-      return this.#request(`u${String(n % keyCount).padStart(3, "0")}`, n, "note");
+      return this.#request(`u${String(n % keyCount).padStart(3, "0")}`, n, "notes");
     });
     await this.#queue.append(requests);
   }
