@@ -18,7 +18,7 @@ interface Locked {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** Everything that comes with an installation of the package: what it needs, and what that needs. */
+/** Everything that an installation brings: what the package needs, and what that needs. */
 export function treeSize() {
   const text = readFileSync(join(root, "package-lock.json"), "utf8");
   const { packages } = JSON.parse(text) as { packages: Record<string, Locked> };

@@ -37,7 +37,7 @@ export function writeReport(run: Run, titles: ReadonlyMap<string, string>): void
   }
 }
 
-/** Puts each text between `<!-- bench:NAME -->` and `<!-- /bench -->`; what has no mark is left out. */
+/** Puts each text between `<!-- bench:NAME -->` and `<!-- /bench -->`, where a page has them. */
 export const fillMarks = (page: string, texts: Readonly<Record<string, string>>): string =>
   page.replace(
     /(<!-- bench:([\w-]+) -->\n)[\s\S]*?(<!-- \/bench -->)/g,
@@ -49,11 +49,15 @@ export const fillMarks = (page: string, texts: Readonly<Record<string, string>>)
 
 function textsOf(run: Run, titles: ReadonlyMap<string, string>): Record<string, string> {
   const skipped = Object.entries({ ...run.skipped, ...run.failed });
+  const day = run.measuredAt.slice(0, 10);
+  const conditions = `Measured ${day}, ${run.pace} run, on ${machineText(run.machine)}.`;
+  const ratios = table(ratioRows(run), "markdown");
   return {
-    conditions: `Measured ${run.measuredAt.slice(0, 10)}, ${run.pace} run, on ${machineText(run.machine)}.`,
-    ratios: table(ratioRows(run), "markdown"),
-    rates: table(rateRows(run, titles), "markdown"),
-    cpu: table(cpuRows(run), "markdown"),
+    conditions,
+    ratios,
+    summary: [conditions, plot("docs/plots/", "throughput"), ratios].join("\n\n"),
+    rates: [plot("plots/", "throughput"), table(rateRows(run, titles), "markdown")].join("\n\n"),
+    cpu: [plot("plots/", "cpu"), table(cpuRows(run), "markdown")].join("\n\n"),
     latency: table(latencyRows(run), "markdown"),
     backlog: table(backlogRows(run), "markdown"),
     skipped:
@@ -62,6 +66,14 @@ function textsOf(run: Run, titles: ReadonlyMap<string, string>): Record<string, 
         : skipped.map(([id, why]) => `- ${id}: ${why.split("\n")[0]}`).join("\n"),
   };
 }
+
+const plotTitles = {
+  throughput: "Events through both workers",
+  cpu: "Processor time of an event",
+} as const;
+
+const plot = (folder: string, name: keyof typeof plotTitles): string =>
+  `![${plotTitles[name]}](${folder}${name}.svg)`;
 
 const figure = ({ found }: Run, id: string, name: string): number | undefined => {
   const values = (found[id] ?? []).flatMap((figures) => figures[name] ?? []);
@@ -102,8 +114,8 @@ function plotsOf(run: Run): Record<string, string> {
     return parts.length === 0 ? [] : [{ label, parts, isOurs: isOurs(id) }];
   });
   return {
-    throughput: barPlot("Events through both workers", "events/s", rates),
-    cpu: barPlot("Processor time of an event", "µs, all processes", cpu),
+    throughput: barPlot(plotTitles.throughput, "events/s", rates),
+    cpu: barPlot(plotTitles.cpu, "µs, all processes", cpu),
   };
 }
 
