@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { describeMachine, type Machine, machineText } from "./measure/machine.ts";
 import type { Options } from "./options.ts";
 import { scenarios } from "./scenarios/all.ts";
@@ -22,6 +22,8 @@ export interface Run {
  * minutes, under the same conditions.
  */
 export async function runScenarios(options: Options): Promise<Run> {
+  // What an earlier run left that was broken off.
+  rmSync(benchFolder, { recursive: true, force: true });
   mkdirSync(benchFolder, { recursive: true });
   const chosen = choose(options);
   const machine = describeMachine(benchFolder);

@@ -26,9 +26,9 @@ export const quick: Pace = {
 export const full: Pace = {
   name: "full",
   rounds: 3,
-  seconds: 6,
-  warmSeconds: 3,
-  latencySeconds: 10,
+  seconds: 5,
+  warmSeconds: 2,
+  latencySeconds: 8,
   backlogEvents: 10_000_000,
   parkedKeys: 100_000,
   replayedEvents: 300_000,
