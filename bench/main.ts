@@ -30,7 +30,7 @@ async function main(options: Options): Promise<number> {
   for (const rows of [rateRows(run, titles), cpuRows(run), ratioRows(run, false)]) {
     if (rows.length > 1) console.log(`\n${table(rows, "text")}`);
   }
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 1)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 2)}\n`);
   const isWorse = baseline !== undefined && printComparison(run, baseline);
   return isWorse || Object.keys(run.failed).length > 0 ? 1 : 0;
 }

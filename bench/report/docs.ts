@@ -58,7 +58,7 @@ function textsOf(run: Run, titles: ReadonlyMap<string, string>): Record<string, 
     summary: [conditions, plot("docs/plots/", "throughput"), ratios].join("\n\n"),
     rates: [plot("plots/", "throughput"), table(rateRows(run, titles), "markdown")].join("\n\n"),
     cpu: [plot("plots/", "cpu"), table(cpuRows(run), "markdown")].join("\n\n"),
-    latency: table(latencyRows(run), "markdown"),
+    latency: [plot("plots/", "latency"), table(latencyRows(run), "markdown")].join("\n\n"),
     backlog: table(backlogRows(run), "markdown"),
     skipped:
       skipped.length === 0
@@ -70,6 +70,7 @@ function textsOf(run: Run, titles: ReadonlyMap<string, string>): Record<string, 
 const plotTitles = {
   throughput: "Events through both workers",
   cpu: "Processor time of an event",
+  latency: "From request to effect, at shares of the peak",
 } as const;
 
 const plot = (folder: string, name: keyof typeof plotTitles): string =>
@@ -90,6 +91,15 @@ function latencyRows(run: Run): string[][] {
   );
   return [["milliseconds", "p50", "p99", "p99.9", "max"], ...rows];
 }
+
+const latencyBars = (run: Run): PlotBar[] =>
+  ["10%", "50%", "80%"].flatMap((share) =>
+    ["p50", "p99"].flatMap((name): PlotBar[] => {
+      const value = figure(run, "3", `${share} effect ${name}Ms`);
+      if (value === undefined) return [];
+      return [{ label: `${share}, ${name}`, parts: [{ name, value }], isOurs: name === "p50" }];
+    }),
+  );
 
 function backlogRows(run: Run): string[][] {
   const names = ["stored", "appendPerSecond", "drainPerSecond", "readyMs", "residentBytes"];
@@ -115,6 +125,7 @@ function plotsOf(run: Run): Record<string, string> {
   });
   return {
     throughput: barPlot(plotTitles.throughput, "events/s", rates),
+    latency: barPlot(plotTitles.latency, "ms, open loop", latencyBars(run)),
     cpu: barPlot(plotTitles.cpu, "µs, all processes", cpu),
   };
 }
@@ -128,5 +139,8 @@ function cpuParts(run: Run, id: string): PlotBar["parts"] {
     const shown = box.startsWith("worker") ? "workers" : box === "front" ? "gateway" : box;
     parts.set(shown, (parts.get(shown) ?? 0) + (figure(run, id, name) ?? 0));
   }
-  return [...parts].map(([name, value]) => ({ name, value }));
+  const order = ["balancer", "gateway", "workers", "servers"];
+  return [...parts]
+    .map(([name, value]) => ({ name, value }))
+    .toSorted((one, other) => order.indexOf(one.name) - order.indexOf(other.name));
 }

@@ -32,11 +32,11 @@ const style = `<style>
  */
 export function barPlot(title: string, unit: string, bars: readonly PlotBar[]): string {
   const names = [...new Set(bars.flatMap(({ parts }) => parts.map(({ name }) => name)))];
-  const isStacked = names.length > 1;
+  const isStacked = bars.some(({ parts }) => parts.length > 1);
   const legendHeight = isStacked ? 24 : 0;
   const height = top + legendHeight + bars.length * rowHeight + 8;
   const sums = bars.map(({ parts }) => parts.reduce((sum, { value }) => sum + value, 0));
-  const scale = (width - labelWidth - valueWidth) / Math.max(...sums);
+  const scale = (width - labelWidth - valueWidth) / Math.max(1e-9, ...sums);
   const rows = bars.map((bar, at) => {
     const y = top + legendHeight + at * rowHeight;
     return barRow(bar, y, scale, sums[at] ?? 0, (name) => names.indexOf(name), isStacked);

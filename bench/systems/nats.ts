@@ -53,7 +53,7 @@ ${count > 1 ? cluster : ""}\n`,
   return {
     programs,
     servers: hosts,
-    url: `nats://${hosts}${count === 3 ? "" : "?replicas=1"}`,
+    url: `nats://${hosts}?replicas=${count}`,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(programs.map((program) => program.stop("SIGTERM")));
       folder.remove();
