@@ -17,7 +17,6 @@ import { scenarios } from "./scenarios/all.ts";
 
 /** The figures that the docs show and later runs are compared with. */
 const storedFile = fileURLToPath(new URL("./figures.json", import.meta.url));
-const readRun = (file: string): Run => JSON.parse(readFileSync(file, "utf8"));
 const titles = new Map(scenarios.map(({ id, title }) => [id, title]));
 
 async function main(options: Options): Promise<number> {
@@ -50,11 +49,17 @@ function printComparison(run: Run, baseline: Run): boolean {
   return changes.some(({ isWorse }) => isWorse);
 }
 
-let options: Options | undefined;
+function readRun(file: string): Run {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new Error(`There are no figures in ${file}: store some with --json.`, { cause });
+  }
+}
+
 try {
-  options = readOptions(process.argv.slice(2));
+  process.exitCode = await main(readOptions(process.argv.slice(2)));
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}\n${usage}`);
+  console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
   process.exitCode = 2;
 }
-if (options !== undefined) process.exitCode = await main(options);

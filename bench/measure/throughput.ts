@@ -79,6 +79,8 @@ export function notePublished(system: SystemUnderTest, events: number): void {
 }
 
 const pollMs = 5;
+/** Where counting takes long, the pauses are so much longer: looking must not be the load. */
+const pauseShare = 10;
 const stallMs = 60_000;
 
 /** Waits until every worker has committed the effects of all events; gives up when none comes. */
@@ -87,14 +89,16 @@ export async function untilApplied(system: SystemUnderTest): Promise<void> {
   let last = "";
   let movedAt = performance.now();
   for (;;) {
+    const askedAt = performance.now();
     const counts = await system.effects();
+    const tookMs = performance.now() - askedAt;
     if (counts.every((count, at) => count >= (expected[at] ?? 0))) return;
     if (counts.join() !== last) movedAt = performance.now();
     last = counts.join();
     if (performance.now() - movedAt > stallMs) {
       throw new Error(`${system.name} stands still at ${last} of ${expected.join()} effects.`);
     }
-    await sleep(pollMs);
+    await sleep(Math.max(pollMs, tookMs * pauseShare));
   }
 }
 

@@ -76,13 +76,13 @@ export const peerScenarios: readonly Scenario[] = [
   bullmq("bullmq-always", "always", "light"),
   {
     id: "pg-boss",
-    title: "Fastify + pg-boss, handlers that insert into PostgreSQL",
+    title: "Fastify + pg-boss + PostgreSQL (each commit synced), light handlers there",
     fullOnly: true,
     run: (context) => onPostgres(context, "pg-boss", "pg-boss"),
   },
   {
     id: "graphile",
-    title: "Fastify + graphile-worker, handlers that insert into PostgreSQL",
+    title: "Fastify + graphile-worker + PostgreSQL (each commit synced), light handlers there",
     fullOnly: true,
     run: (context) => onPostgres(context, "graphile-worker", "graphile"),
   },

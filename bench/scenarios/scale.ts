@@ -57,7 +57,7 @@ async function countIn(pool: pg.Pool, worker: string): Promise<number> {
   const { rows } = await pool.query(
     `select table_schema as name from information_schema.tables
      where table_name = 'effects' and table_schema ~ $1`,
-    [`(^|_)${worker}$`],
+    [`(^|[^a-z])${worker}$`],
   );
   if (rows.length !== 1) throw new Error(`There is no schema of worker ${worker}.`);
   const counted = await pool.query(`select count(*) as count from "${rows[0].name}".effects`);
