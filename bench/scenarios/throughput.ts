@@ -1,14 +1,16 @@
-import { existsSync } from "node:fs";
 import type { RequestPlan } from "../load/request.ts";
 import { measureThroughput, type Throughput } from "../measure/throughput.ts";
 import { type AppName, type MillraceOptions, startMillrace } from "../systems/millrace.ts";
 import { startPeer } from "../systems/peer.ts";
 import type { SystemUnderTest } from "../systems/system.ts";
-import { type Context, type Figures, type Scenario, Skipped } from "./scenario.ts";
+import type { Context, Figures, Scenario } from "./scenario.ts";
 
 const events = "/events/note.posted";
 const oneEvent: RequestPlan = { kind: "event", path: events };
 const lines: RequestPlan = { kind: "lines", path: events, events: 200 };
+
+/** With 200 events in each request, these are enough to keep every box busy. */
+const connectionsWithLines = 16;
 
 /** The figures of a throughput, flat. */
 export function figuresOf(result: Throughput): Figures {
@@ -88,14 +90,5 @@ export const throughputScenarios: readonly Scenario[] = [
   }),
   ours("1c", "one event a request, real handlers, straight to one gateway", "real", oneEvent, one),
   ours("2a", "200 events a request (NDJSON), light handlers", "light", lines, one),
-  {
-    id: "2b",
-    title: "200 events a request (NDJSON), the batch form of handlers",
-    run: async (context) => {
-      const app = new URL("../apps/batch.ts", import.meta.url);
-      if (!existsSync(app)) throw new Skipped("handlers have no batch form in this version");
-      await using system = await startMillrace({ app, ...one });
-      return await throughputOf(system, lines, context);
-    },
-  },
+  ours("2b", "the same, handlers in their batch form", "batch", lines, one),
 ];

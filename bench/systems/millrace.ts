@@ -13,7 +13,7 @@ const command = fileURLToPath(new URL("../../bin/millrace.mjs", import.meta.url)
 /** With a long backlog, workers have much to do when they are first asked. */
 const readyTimeoutMs = 120_000;
 
-export type AppName = "light" | "real";
+export type AppName = "light" | "real" | "batch";
 
 export interface MillraceOptions {
   readonly app: AppName | URL;
