@@ -3,10 +3,12 @@ import { connect, type Socket } from "node:net";
 /** Where a server listens: a Unix socket or a port of this machine. */
 export type Target = { readonly socketPath: string } | { readonly port: number };
 
-export type Answered = (status: number) => void;
+/** `refusal`: the beginning of the body, where the status is no success. */
+export type Answered = (status: number, refusal?: string) => void;
 
 const headEnd = Buffer.from("\r\n\r\n", "latin1");
 const readBytes = 65_536;
+const refusalBytes = 300;
 
 /**
  * The least of an HTTP/1.1 client: kept-alive, one request at a time, answers read for their status
@@ -22,6 +24,7 @@ export class Connection {
   /** The beginning of an answer whose head is not complete yet. */
   #partial: Buffer | undefined;
   #status = 0;
+  #refusal: string | undefined;
   /** Bytes of the body still to come; -1: until the last chunk. */
   #missing = 0;
   #mustClose = false;
@@ -36,6 +39,7 @@ export class Connection {
   send(request: Buffer): void {
     this.#request = request;
     this.#status = 0;
+    this.#refusal = undefined;
     this.#socket ??= this.#connect();
     this.#socket.write(request);
   }
@@ -94,6 +98,7 @@ export class Connection {
   }
 
   #readBody(bytes: Buffer): void {
+    if (this.#status >= 400) this.#refusal ??= bytes.toString("latin1", 0, refusalBytes);
     if (this.#missing < 0) {
       if (!bytes.subarray(-5).equals(lastChunk)) return;
     } else {
@@ -102,7 +107,7 @@ export class Connection {
     }
     this.#request = undefined;
     if (this.#mustClose) this.close();
-    this.#answered(this.#status);
+    this.#answered(this.#status, this.#refusal);
   }
 }
 

@@ -20,8 +20,8 @@ export interface Tally {
   /** Requests and events that were sent, and those that were answered with success. */
   sent: number;
   succeeded: number;
-  /** Why a connection broke last, where one did. */
-  lastError: string | undefined;
+  /** Why a request failed last, where one did: what the answer said, or how it broke. */
+  lastFailure: string | undefined;
   readonly times: Histogram;
   /** By the machine's monotonic clock. */
   startedUs: number;
@@ -42,7 +42,7 @@ abstract class Loop {
     answers: new Map(),
     sent: 0,
     succeeded: 0,
-    lastError: undefined,
+    lastFailure: undefined,
     times: new Histogram(),
     startedUs: 0,
     endedUs: 0,
@@ -86,19 +86,17 @@ abstract class Loop {
   }
 
   #slot(): Slot {
-    const settled = (status: number) => {
+    const settled = (status: number, refusal?: string) => {
       this.inFlight--;
       const { answers, times } = this.tally;
       answers.set(status, (answers.get(status) ?? 0) + 1);
       if (isSuccess(status)) this.tally.succeeded++;
+      else this.tally.lastFailure = refusal;
       times.add(nowUs() - slot.meantUs);
       this.free(slot);
     };
     const slot: Slot = {
-      connection: new Connection(this.plan.target, settled, (error) => {
-        this.tally.lastError = error.message;
-        settled(0);
-      }),
+      connection: new Connection(this.plan.target, settled, (error) => settled(0, error.message)),
       request: new Request(this.plan.request),
       meantUs: 0,
     };

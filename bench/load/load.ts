@@ -23,10 +23,10 @@ async function ended(child: ReturnType<typeof fork>): Promise<never> {
 }
 
 /** All requests were answered with success; anything else makes a measurement worthless. */
-export function assertAllSucceeded({ answers, sent, succeeded, lastError }: Tally): void {
+export function assertAllSucceeded({ answers, sent, succeeded, lastFailure }: Tally): void {
   if (sent === succeeded) return;
-  const kinds = [...answers].map(
-    ([status, count]) => `${count} × ${status || `broken (${lastError})`}`,
+  const kinds = [...answers].map(([status, count]) => `${count} × ${status || "broken"}`);
+  throw new Error(
+    `Of ${sent} requests, ${succeeded} succeeded: ${kinds.join(", ")}. The last failure: ${lastFailure}`,
   );
-  throw new Error(`Of ${sent} requests, ${succeeded} succeeded: ${kinds.join(", ")}.`);
 }

@@ -62,7 +62,8 @@ const ours = (
   title,
   run: async (context) => {
     await using system = await startMillrace({ app, ...options });
-    return await throughputOf(system, request, context);
+    const connections = request.kind === "lines" ? connectionsWithLines : undefined;
+    return await throughputOf(system, request, context, connections);
   },
 });
 
