@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startSystem } from "../examples/running-system.ts";
+import { Histogram, latencyOf } from "./measure/histogram.ts";
 
 type Kind = "good" | "throw" | "hang" | "exit" | "loop";
 
@@ -57,25 +58,21 @@ async function paced(perSecond: number, task: (at: number) => Promise<unknown>):
   await Promise.all(running);
 }
 
-const quantile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-
 try {
   for (let at = 0; at < 200; at++) await publish(`warm-${at % 10}`, "good", 5);
   let normal: number | undefined;
   console.log("others' time to applied, ms      p50     p99   p99 to normal");
   for (const { name, poison, perSecond } of phases) {
-    const times: number[] = [];
+    const times = new Histogram();
     await Promise.all([
       paced(goodPerSecond, async (at) => {
-        times.push(await publish(`calm-${at % 13}`, "good", 30));
+        times.add((await publish(`calm-${at % 13}`, "good", 30)) * 1_000);
       }),
       paced(perSecond, (at) => publish(`poisoned-${at % 17}`, poison)),
     ]);
-    times.sort((a, b) => a - b);
-    const p99 = quantile(times, 0.99);
+    const { p50, p99 } = latencyOf(times);
     normal ??= p99;
-    const cells = [quantile(times, 0.5).toFixed(1), p99.toFixed(1), (p99 / normal).toFixed(2)];
+    const cells = [p50.toFixed(1), p99.toFixed(1), (p99 / normal).toFixed(2)];
     console.log(
       `${name.padEnd(28)}${cells[0]?.padStart(8)}${cells[1]?.padStart(8)}${cells[2]?.padStart(16)}`,
     );

@@ -1,0 +1,65 @@
+/**
+ * Measures Millrace, and what people use today beside it, in one run on one machine.
+ *
+ *     npm run bench -- --quick
+ *     npm run bench -- --only 1a,1b --rounds 5 --json figures.json
+ *     npm run bench -- --compare
+ *     npm run bench -- --report
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Options, readOptions, usage } from "./options.ts";
+import { compare, toleranceShare } from "./report/compare.ts";
+import { writeReport } from "./report/docs.ts";
+import { cpuRows, number, rateRows, ratioRows, table } from "./report/table.ts";
+import { type Run, runScenarios } from "./run.ts";
+import { scenarios } from "./scenarios/all.ts";
+
+/** The figures that the docs show and later runs are compared with. */
+const storedFile = fileURLToPath(new URL("./figures.json", import.meta.url));
+const titles = new Map(scenarios.map(({ id, title }) => [id, title]));
+
+async function main(options: Options): Promise<number> {
+  if (options.report) {
+    writeReport(readRun(options.json ?? storedFile), titles);
+    return 0;
+  }
+  const baseline = options.compare ? readRun(storedFile) : undefined;
+  const run = await runScenarios(options);
+  for (const rows of [rateRows(run, titles), cpuRows(run), ratioRows(run, false)]) {
+    if (rows.length > 1) console.log(`\n${table(rows, "text")}`);
+  }
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 2)}\n`);
+  const isWorse = baseline !== undefined && printComparison(run, baseline);
+  return isWorse || Object.keys(run.failed).length > 0 ? 1 : 0;
+}
+
+/** @returns whether anything has become worse by more than the tolerance */
+function printComparison(run: Run, baseline: Run): boolean {
+  const changes = compare(run, baseline);
+  const rows = changes.map(({ what, before, now, isWorse }) => [
+    what,
+    number(before),
+    number(now),
+    isWorse ? "WORSE" : "as before",
+  ]);
+  const head = ["compared with bench/figures.json", "before", "now", ""];
+  console.log(`\n${table([head, ...rows], "text")}`);
+  console.log(`Worse is what fell by more than ${toleranceShare * 100}%.`);
+  return changes.some(({ isWorse }) => isWorse);
+}
+
+function readRun(file: string): Run {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new Error(`There are no figures in ${file}: store some with --json.`, { cause });
+  }
+}
+
+try {
+  process.exitCode = await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,53 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { assertAllSucceeded, type LoadResult, runLoad } from "../load/load.ts";
+import type { RequestPlan } from "../load/request.ts";
+import type { SystemUnderTest } from "../systems/system.ts";
+import type { WatchAnswer, WatchMessage } from "./effect-watch.ts";
+import { Histogram } from "./histogram.ts";
+import { nextNumber, notePublished, untilApplied } from "./throughput.ts";
+
+export interface EffectLatencyPlan {
+  readonly request: RequestPlan;
+  /** Requests a second, constant. */
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly connections: number;
+  /** The workers' database files. */
+  readonly files: readonly string[];
+}
+
+export interface EffectLatency {
+  /** From when a request was meant to be sent to its answer. */
+  readonly answers: Histogram;
+  /** … to its effect being visible in a worker's database: all workers' together. */
+  readonly effects: Histogram;
+}
+
+/** Open loop: a constant rate, whatever the answers take. One event a request. */
+export async function measureEffectLatency(
+  system: SystemUnderTest,
+  plan: EffectLatencyPlan,
+): Promise<EffectLatency> {
+  const { request, perSecond, seconds, connections, files } = plan;
+  const watch = fork(new URL("./effect-watch.ts", import.meta.url));
+  const tell = (message: WatchMessage) => watch.send(message);
+  try {
+    tell({ kind: "watch", files });
+    await once(watch, "message");
+    const firstNumber = nextNumber(system);
+    const { target } = system;
+    const load = { target, request, perSecond, seconds, connections, firstNumber };
+    const tally: LoadResult = await runLoad(load);
+    assertAllSucceeded(tally);
+    notePublished(system, tally.succeeded);
+    await untilApplied(system);
+    tell({ kind: "report" });
+    const [stored] = (await once(watch, "message")) as [WatchAnswer];
+    const effects = new Histogram();
+    for (const one of stored) effects.merge(new Histogram(one));
+    return { answers: tally.times, effects };
+  } finally {
+    watch.kill("SIGKILL");
+  }
+}

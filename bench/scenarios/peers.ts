@@ -1,0 +1,90 @@
+import pg from "pg";
+import { startNats } from "../systems/nats.ts";
+import { startPeer } from "../systems/peer.ts";
+import { installPeerPackages } from "../systems/peer-packages.ts";
+import { startPostgres, startRedis } from "../systems/servers.ts";
+import type { Context, Figures, Scenario } from "./scenario.ts";
+import { throughputOf } from "./throughput.ts";
+
+const request = { kind: "event", path: "/events/note.posted" } as const;
+
+const bullmq = (id: string, sync: "everysec" | "always", handlers: "light" | "real"): Scenario => ({
+  id,
+  title: `Fastify + BullMQ + Redis (appendfsync ${sync}), ${handlers} handlers`,
+  fullOnly: true,
+  run: async (context) => {
+    installPeerPackages();
+    await using redis = await startRedis(sync);
+    await using system = await startPeer({
+      name: "BullMQ",
+      front: "bullmq-front.ts",
+      worker: "bullmq-worker.ts",
+      servers: [redis.program],
+      environment: { BENCH_SERVER: redis.url, BENCH_HANDLERS: handlers },
+      followUps: handlers === "real",
+    });
+    return await throughputOf(system, request, context);
+  },
+});
+
+async function onPostgres(context: Context, name: string, files: string): Promise<Figures> {
+  installPeerPackages();
+  await using postgres = await startPostgres();
+  const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
+  // Connections that lie idle are cut when the server stops.
+  pool.on("error", () => {});
+  const count = async (worker: string) => {
+    const { rows } = await pool.query(`select count(*) as count from effects_${worker}`);
+    return Number(rows[0]?.count);
+  };
+  try {
+    await using system = await startPeer({
+      name,
+      front: `${files}-front.ts`,
+      worker: `${files}-worker.ts`,
+      servers: [postgres.program],
+      environment: { BENCH_SERVER: postgres.url },
+      effects: () => Promise.all([count("a"), count("b")]),
+    });
+    return await throughputOf(system, request, context);
+  } finally {
+    await pool.end();
+  }
+}
+
+const jetstream: Scenario = {
+  id: "jetstream",
+  title: "Fastify + JetStream, three servers that sync, one acknowledgement an event",
+  fullOnly: true,
+  run: async (context) => {
+    await using nats = await startNats(3);
+    await using system = await startPeer({
+      name: "JetStream",
+      front: "jetstream-front.ts",
+      worker: "jetstream-worker.ts",
+      servers: nats.programs,
+      environment: { BENCH_SERVER: nats.servers, BENCH_REPLICAS: "3" },
+    });
+    return await throughputOf(system, request, context);
+  },
+};
+
+/** What people use today: each set up as its own documentation recommends for throughput. */
+export const peerScenarios: readonly Scenario[] = [
+  { ...bullmq("bullmq", "everysec", "light"), fullOnly: false },
+  bullmq("bullmq-real", "everysec", "real"),
+  bullmq("bullmq-always", "always", "light"),
+  {
+    id: "pg-boss",
+    title: "Fastify + pg-boss + PostgreSQL (each commit synced), light handlers there",
+    fullOnly: true,
+    run: (context) => onPostgres(context, "pg-boss", "pg-boss"),
+  },
+  {
+    id: "graphile",
+    title: "Fastify + graphile-worker + PostgreSQL (each commit synced), light handlers there",
+    fullOnly: true,
+    run: (context) => onPostgres(context, "graphile-worker", "graphile"),
+  },
+  jetstream,
+];

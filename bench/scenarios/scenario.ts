@@ -1,0 +1,62 @@
+/** How long and how often things are measured. */
+export interface Pace {
+  readonly name: "quick" | "full";
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmSeconds: number;
+  /** Of each rate at which latency is measured. */
+  readonly latencySeconds: number;
+  /** How many events a queue holds at its fullest. */
+  readonly backlogEvents: number;
+  readonly parkedKeys: number;
+  readonly replayedEvents: number;
+}
+
+export const quick: Pace = {
+  name: "quick",
+  rounds: 1,
+  seconds: 4,
+  warmSeconds: 2,
+  latencySeconds: 4,
+  backlogEvents: 300_000,
+  parkedKeys: 5_000,
+  replayedEvents: 100_000,
+};
+
+export const full: Pace = {
+  name: "full",
+  rounds: 3,
+  seconds: 5,
+  warmSeconds: 2,
+  latencySeconds: 8,
+  backlogEvents: 10_000_000,
+  parkedKeys: 100_000,
+  replayedEvents: 300_000,
+};
+
+/** What one scenario found in one round: figures by name, in the unit that the name ends with. */
+export type Figures = Readonly<Record<string, number>>;
+
+export interface Context {
+  readonly pace: Pace;
+  /** From 1. */
+  readonly round: number;
+  /** What this round has found so far, by scenario: latency needs the peak. */
+  readonly found: ReadonlyMap<string, Figures>;
+  /** A line for people, while it runs. */
+  say(text: string): void;
+}
+
+export interface Scenario {
+  /** `1a`, `bullmq`. */
+  readonly id: string;
+  readonly title: string;
+  /** Once in a run: what takes long, or is the same each time. */
+  readonly once?: boolean;
+  /** Left out of `--quick`. */
+  readonly fullOnly?: boolean;
+  run(context: Context): Promise<Figures>;
+}
+
+/** Thrown where this machine or version has not what a scenario needs: it is skipped by name. */
+export class Skipped extends Error {}
