@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^millrace\/client$/, replacement: source("./src/client/index.ts") },
       { find: /^millrace\/conformance$/, replacement: source("./src/conformance/index.ts") },
+      { find: /^millrace\/redis$/, replacement: source("./src/engines/redis/index.ts") },
       { find: /^millrace$/, replacement: source("./src/index.ts") },
     ],
   },

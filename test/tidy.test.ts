@@ -31,6 +31,7 @@ const entries = [
   "src/index.ts",
   "src/client/index.ts",
   "src/conformance/index.ts",
+  "src/engines/redis/index.ts",
   "src/cli/main.ts",
   "src/engines/memory/span-store.ts",
 ];

@@ -1,12 +1,15 @@
+import type { Transaction } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
-import { isMillraceError } from "../lib/errors.ts";
+import { assert, isMillraceError } from "../lib/errors.ts";
 import type { CacheEngine, Fence, Lookup } from "./engine.ts";
 import { Follower } from "./follower.ts";
 import { Releases } from "./releases.ts";
 import { type Flight, SingleFlight } from "./single-flight.ts";
+import type { StoreRecord } from "./store-record.ts";
 import { checkKey, textOf } from "./text.ts";
 import type { TouchLog } from "./touch-log.ts";
 import { TransactionView } from "./transaction-view.ts";
+import { isLosable, Trust } from "./trust.ts";
 
 export interface CacheOptions {
   readonly engine: CacheEngine;
@@ -14,6 +17,8 @@ export interface CacheOptions {
    * Needed where the engine is not shared and more than one process, or one restart, may commit.
    */
   readonly touches?: TouchLog;
+  /** Needed where the engine is shared and its stores can be lost. */
+  readonly record?: StoreRecord;
   readonly clock: Clock;
   /** How long a value lives at most, unless a read says otherwise. */
   readonly ttlMs: number;
@@ -53,15 +58,18 @@ export interface WorkerCache {
   /** The cache as the handlers of one transaction see it. */
   transactionView(): TransactionView;
   /**
-   * Before a commit that touches these keys; each call is followed by one of `release`, also where
-   * it failed.
+   * Before a commit that touches these keys, and within its transaction where the engine's stores
+   * can be lost; each call is followed by one of `release`, also where it failed.
    *
    * @throws MR_CACHE_UNAVAILABLE: the commit must wait, or others would go on serving what it
    * replaces
    */
-  block(keys: readonly string[]): Promise<void>;
-  /** After that commit, or its rollback. Does not fail. */
-  release(keys: readonly string[]): Promise<void>;
+  block(keys: readonly string[], transaction?: Transaction): Promise<void>;
+  /**
+   * After that commit, or its rollback. `isUnknown`: nobody knows yet which of the two it will
+   * be. Does not fail.
+   */
+  release(keys: readonly string[], isUnknown?: boolean): Promise<void>;
   readonly counts: CacheCounts;
   close(): Promise<void>;
 }
@@ -75,13 +83,18 @@ class FencedCache implements WorkerCache {
   readonly #engine: CacheEngine;
   readonly #ttlMs: number;
   readonly #follower: Follower | undefined;
+  readonly #trust: Trust | undefined;
   readonly #flights = new SingleFlight();
   readonly #releases: Releases;
 
-  constructor({ engine, touches, clock, ttlMs }: CacheOptions) {
+  constructor({ engine, touches, record, clock, ttlMs }: CacheOptions) {
     this.#engine = engine;
     this.#ttlMs = ttlMs;
-    this.#releases = new Releases(engine, clock);
+    if (isLosable(engine)) {
+      assert(record !== undefined, "a store that can be lost takes a record of who uses it");
+      this.#trust = new Trust(engine, record, clock);
+    }
+    this.#releases = new Releases((keys) => this.#ask(() => engine.release(keys)), clock);
     const isFollowing = touches !== undefined && !engine.shared;
     this.#follower = isFollowing
       ? new Follower(touches, engine, (keys) => this.#flights.land(keys))
@@ -114,27 +127,38 @@ class FencedCache implements WorkerCache {
     });
   }
 
-  async block(keys: readonly string[]): Promise<void> {
-    if (keys.length > 0) await this.#engine.block(keys);
+  async block(keys: readonly string[], transaction?: Transaction): Promise<void> {
+    if (keys.length === 0) return;
+    if (this.#trust === undefined) return await this.#engine.block(keys);
+    assert(transaction !== undefined, "keys of such a store are blocked within a transaction");
+    if (await this.#trust.mustBlock(transaction)) await this.#ask(() => this.#engine.block(keys));
   }
 
-  async release(keys: readonly string[]): Promise<void> {
+  async release(keys: readonly string[], isUnknown = false): Promise<void> {
     if (keys.length === 0) return;
     // Before the release, so that nobody with a fence from after the commit finds them.
     this.#flights.land(keys);
-    await this.#releases.release(keys);
+    // What is in the memory of processes follows what was committed; a shared store does not.
+    if (isUnknown && this.#trust !== undefined) this.#trust.doubt();
+    else await this.#releases.release(keys);
   }
 
   async close(): Promise<void> {
     await this.#releases.stop();
+    await this.#trust?.settled();
     await this.#engine.close();
+  }
+
+  async #ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+    return await (this.#trust?.ask(question) ?? question());
   }
 
   /** Undefined where the cache cannot be asked: then the database answers. */
   async #lookUp(key: string): Promise<Lookup | undefined> {
     await this.#follower?.catchUp();
+    if (this.#trust !== undefined && !(await this.#trust.mayRead())) return undefined;
     try {
-      return await this.#engine.get(key);
+      return await (this.#trust ?? this.#engine).get(key);
     } catch (thrown) {
       if (isMillraceError(thrown, "MR_CACHE_UNAVAILABLE")) return undefined;
       throw thrown;
@@ -153,7 +177,8 @@ class FencedCache implements WorkerCache {
   /** Stores what was loaded, unless its key was touched since the fence. */
   async #fill(key: string, text: string, fence: Fence, ttlMs: number): Promise<void> {
     try {
-      if (!(await this.#engine.fill(key, text, fence, ttlMs))) this.counts.fillsRefused += 1;
+      const isKept = await this.#ask(() => this.#engine.fill(key, text, fence, ttlMs));
+      if (!isKept) this.counts.fillsRefused += 1;
     } catch (thrown) {
       if (!isMillraceError(thrown, "MR_CACHE_UNAVAILABLE")) throw thrown;
     }

@@ -41,6 +41,20 @@ export interface CacheEngine {
    */
   clear(): Promise<void>;
 
+  /**
+   * Only where the store is shared, since others can empty it, or bring it back as it was before:
+   * begins an empty store under a new name. It lasts only as long as all of its fence is there:
+   * once a part is lost, or older than it was, everything that is asked of it fails.
+   */
+  begin?(): Promise<string>;
+
+  /**
+   * With `begin`: all that is asked from now on is about the store of this name. Without a name,
+   * everything fails but a release. What was blocked in another store needs none, and its release
+   * does nothing.
+   */
+  use?(store: string | undefined): void;
+
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -53,6 +67,8 @@ export interface Lookup {
    * blocked or released it in between.
    */
   readonly fence: Fence | undefined;
+  /** How long a blocked key has been so, where the store can tell. */
+  readonly blockedMs?: number;
 }
 
 /** Opaque to everyone but the engine that made it. */

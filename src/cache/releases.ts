@@ -1,7 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { isMillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
-import type { CacheEngine } from "./engine.ts";
 
 /**
  * Releases keys, and does not fail: the commit has happened, and whoever waits for it must go on. A
@@ -9,7 +8,7 @@ import type { CacheEngine } from "./engine.ts";
  * released as soon as the store answers again.
  */
 export class Releases {
-  readonly #engine: CacheEngine;
+  readonly #release: (keys: readonly string[]) => Promise<void>;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   /**
@@ -18,8 +17,8 @@ export class Releases {
   #owed: (readonly string[])[] = [];
   #retrying: Promise<void> | undefined;
 
-  constructor(engine: CacheEngine, clock: Clock) {
-    this.#engine = engine;
+  constructor(release: (keys: readonly string[]) => Promise<void>, clock: Clock) {
+    this.#release = release;
     this.#clock = clock;
   }
 
@@ -46,7 +45,7 @@ export class Releases {
 
   async #reaches(keys: readonly string[]): Promise<boolean> {
     try {
-      await this.#engine.release(keys);
+      await this.#release(keys);
       return true;
     } catch (thrown) {
       if (isMillraceError(thrown, "MR_CACHE_UNAVAILABLE")) return false;

@@ -43,10 +43,13 @@ export function cacheConformance({ describe, it }: TestApi, subject: CacheSubjec
 async function runScenario(scenario: CacheScenario, subject: CacheSubject): Promise<void> {
   const place = await subject.createPlace();
   const opened: CacheEngine[] = [];
+  let store: string | undefined;
   try {
     await scenario.run(async () => {
       const engine = await place.open();
       opened.push(engine);
+      store ??= await engine.begin?.();
+      if (store !== undefined) engine.use?.(store);
       return engine;
     }, place);
   } finally {

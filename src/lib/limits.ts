@@ -222,6 +222,29 @@ export const limits = {
   cacheKeyLengthMax: 1_024,
   /** While a shared cache is gone, keys stay blocked; how often their release is tried again. */
   releaseRetryMs: 500,
+  /** A store that answers later than this is as good as gone: the database is faster. */
+  storeAnswerMs: 500,
+  /** So long a shared store may fail before all instances go on without it. */
+  storeGoneMs: 1_000,
+  /** So long an instance reads a shared store without asking the database whether it may. */
+  storeTrustMs: 1_000,
+  /** So long after a store was given up nothing is committed: more than `storeTrustMs`. */
+  storeDistrustMs: 1_500,
+  /** How soon a new store is begun, so that one instance that cannot reach it does not end many. */
+  storeReopenMs: 2_000,
+  /** A block that is older was left by a crash: a commit takes a fraction of it. */
+  keyBlockedMs: 10_000,
+  /** The fence of a shared store outlives every value, and every read. */
+  storeStateMs: 86_400_000,
+  /** Touches are remembered in so many groups of keys; of one key the others suffer little. */
+  storeBuckets: 4_096,
+  /** More keys at once would keep a shared store from its other callers for milliseconds. */
+  storeKeysPerCall: 500,
+  /** A connection that brings nothing for so long, not even an answer to a ping, is dead. */
+  storeSilenceMs: 5_000,
+  storePingMs: 1_500,
+  /** How long a lost connection waits before it is tried again, at most. */
+  storeReconnectMs: 500,
 
   // Tracing: a trace is decided once, where a request enters.
   tracesPerSecondMax: 20,

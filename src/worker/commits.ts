@@ -2,6 +2,7 @@ import type { WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
+import { isMillraceError } from "../lib/errors.ts";
 import { AttemptTimeout, type Job } from "./attempt.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Lines } from "./lines.ts";
@@ -118,7 +119,7 @@ export class Commits {
         await store.touch(tx, view.touched);
         await store.advance(tx, advances);
         blocked = [...view.touched];
-        await cache.block(blocked);
+        await cache.block(blocked, tx);
         const committed = { ledger, advances, posted, swept };
         this.#pass("before", committed);
         return committed;
@@ -133,9 +134,10 @@ export class Commits {
       this.#recordTraces(committed.ledger, view, committedAt);
       this.#afterCommit(committed);
       return committed.ledger;
-    } finally {
-      // Only where the commit did not happen, or nobody knows whether it did.
-      await cache.release(blocked);
+    } catch (thrown) {
+      // The commit did not happen, or nobody knows yet whether it will.
+      await cache.release(blocked, isMillraceError(thrown, "MR_RESULT_UNKNOWN"));
+      throw thrown;
     }
   }
 

@@ -31,6 +31,16 @@ function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migrat
         "at bigint not null, who text not null, did text not null, what text not null";
       await sql.raw(`create table millrace_audit (${numbered}, ${columns})`).execute(db);
     },
+    // Which shared store the instances' caches use: `generation` is the fence of its users.
+    "003-shared-cache": async (db) => {
+      await sql
+        .raw(
+          `create table millrace_cache (one integer primary key, generation bigint not null,
+             state text not null, store text not null)`,
+        )
+        .execute(db);
+      await sql.raw("insert into millrace_cache values (1, 0, 'closed', '')").execute(db);
+    },
   };
 }
 

@@ -33,7 +33,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   pino: ["runtime/"],
   "pino-pretty": ["runtime/"],
   "prom-client": ["tracing/"],
-  "rate-limiter-flexible": ["gateway/"],
+  "rate-limiter-flexible": ["gateway/", "engines/redis/"],
   "structured-headers": ["gateway/", "lib/"],
   // Wherever one box asks another over HTTP.
   undici: ["balancer/", "gateway/auth/", "worker/", "runtime/", "cli/"],

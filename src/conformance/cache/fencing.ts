@@ -1,4 +1,4 @@
-import { notStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import type { CacheEngine, Fence } from "../../cache/engine.ts";
 import type { CacheScenario } from "./scenario.ts";
 import { fence, fill, hourMs, value } from "./support.ts";
@@ -150,6 +150,42 @@ export const fencing: readonly CacheScenario[] = [
       await one.block(["key"]);
       await one.release(["key"]);
       notStrictEqual(await fence(other, "key"), first);
+    },
+  },
+  {
+    name: "a release takes back the blocks of its own engine, and nobody else's",
+    needs: "sharing",
+    async run(open) {
+      const [one, other] = [await open(), await open()];
+      await one.block(["key"]);
+      await other.block(["key"]);
+      await one.release(["key"]);
+      await one.release(["key"]);
+      strictEqual((await one.get("key")).fence, undefined);
+      await other.release(["key"]);
+      strictEqual(await fill(one, "key", "1"), true);
+    },
+  },
+  {
+    name: "a new store knows nothing of the one before",
+    needs: "sharing",
+    async run(open) {
+      const [one, other] = [await open(), await open()];
+      await fill(one, "key", "1");
+      const before = await fence(one, "other");
+      await one.block(["blocked"]);
+      const next = await one.begin?.();
+      ok(next !== undefined);
+      for (const engine of [one, other]) engine.use?.(next);
+      strictEqual(await value(other, "key"), undefined);
+      strictEqual(await one.fill("other", "2", before, hourMs), false);
+      strictEqual(await fill(other, "blocked", "3"), true);
+      // It was blocked in the other store: this one is none of its business.
+      await one.release(["blocked"]);
+      strictEqual(await value(one, "blocked"), "3");
+      for (const engine of [one, other]) engine.use?.(undefined);
+      await rejects(one.block(["key"]));
+      await one.release(["key"]);
     },
   },
 ];
