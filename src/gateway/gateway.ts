@@ -142,8 +142,9 @@ class FastifyGateway implements Gateway {
   }
 
   async #routes(app: FastifyInstance): Promise<void> {
-    const { queue, clock, auth, rateLimits, baseUrl } = this.#options;
-    const limiter = rateLimits === undefined ? undefined : createRateLimiter(rateLimits);
+    const { queue, clock, auth, rateLimits, rateCounter, baseUrl } = this.#options;
+    const limiter =
+      rateLimits === undefined ? undefined : createRateLimiter(rateLimits, rateCounter);
     const guard = createGuard({ auth, limiter, inFlight: this.#inFlight, baseUrl });
     answerNotFound(app, guard);
     const tools = this.#tools(guard);

@@ -1,6 +1,7 @@
 import type { Address } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { RateCounter, RateLimit } from "../lib/rate-counter.ts";
 import type { FoundEvent, QueueHealth, Receipt } from "../queue/engine.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { SystemDefinition } from "../system/system.ts";
@@ -8,7 +9,6 @@ import type { SpanStore } from "../tracing/span-store.ts";
 import type { TraceContext, Tracing } from "../tracing/tracing.ts";
 import type { WorkerLink } from "../worker/link.ts";
 import type { Auth } from "./auth/authenticate.ts";
-import type { RateLimit } from "./rate-limit.ts";
 
 /** What a gateway needs of the event producer: hops 3 and 4 happen behind it. */
 export interface Publishes {
@@ -40,6 +40,8 @@ export interface GatewayOptions {
   readonly auth: Auth;
   /** Per client, else per address. Absent: no quota. */
   readonly rateLimits?: RateLimit;
+  /** What counts for all gateways together; each counts for itself without. */
+  readonly rateCounter?: RateCounter;
   readonly listen: Address;
   /**
    * True only where nobody but a proxy of ours can connect: then the client's address

@@ -2,12 +2,7 @@ import { isIPv6 } from "node:net";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { serializeList } from "structured-headers";
 import { MillraceError } from "../lib/errors.ts";
-
-/** So many requests in each window, per client, else per address. */
-export interface RateLimit {
-  readonly requests: number;
-  readonly windowSeconds: number;
-}
+import type { RateCounter, RateLimit } from "../lib/rate-counter.ts";
 
 /** What is left, as the RateLimit fields tell it (draft-ietf-httpapi-ratelimit-headers-10). */
 export interface Quota {
@@ -23,25 +18,33 @@ export interface RateLimiter {
   take(key: string): Promise<Quota>;
 }
 
-/** Counts in this gateway's memory; several gateways each have their share of the quota. */
-export function createRateLimiter({ requests, windowSeconds }: RateLimit): RateLimiter {
-  const limiter = new RateLimiterMemory({ points: requests, duration: windowSeconds });
-  const policy = field({ q: requests, w: windowSeconds });
+/** What counts is this gateway's memory, with its share of the quota, or what all share. */
+export function createRateLimiter(
+  limit: RateLimit,
+  counter: RateCounter = memoryCounter(limit),
+): RateLimiter {
+  const policy = field({ q: limit.requests, w: limit.windowSeconds });
   return {
     async take(key) {
-      let result: RateLimiterRes;
-      let isRefused = false;
-      try {
-        result = await limiter.consume(key);
-      } catch (thrown) {
-        // The library rejects with its result where the quota is used up.
-        if (!(thrown instanceof RateLimiterRes)) throw thrown;
-        result = thrown;
-        isRefused = true;
-      }
-      const seconds = Math.max(1, Math.ceil(result.msBeforeNext / 1_000));
-      const state = field({ r: Math.max(0, result.remainingPoints), t: seconds });
+      const { requests, msLeft } = await counter.count(key);
+      const seconds = Math.max(1, Math.ceil(msLeft / 1_000));
+      const state = field({ r: Math.max(0, limit.requests - requests), t: seconds });
+      const isRefused = requests > limit.requests;
       return { policy, state, refusal: isRefused ? usedUp(seconds) : undefined };
+    },
+  };
+}
+
+function memoryCounter({ requests, windowSeconds }: RateLimit): RateCounter {
+  const limiter = new RateLimiterMemory({ points: requests, duration: windowSeconds });
+  return {
+    async count(key) {
+      const { consumedPoints, msBeforeNext } = await limiter.consume(key).catch((thrown) => {
+        // The library rejects with its result where the quota is used up.
+        if (thrown instanceof RateLimiterRes) return thrown;
+        throw thrown;
+      });
+      return { requests: consumedPoints, msLeft: msBeforeNext };
     },
   };
 }
