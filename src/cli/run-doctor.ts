@@ -1,6 +1,7 @@
 import { isMillraceError } from "../lib/errors.ts";
 import { type Config, type Flags, parseConfig } from "../runtime/config.ts";
 import { checkApplication } from "../runtime/doctor/application.ts";
+import { checkCache } from "../runtime/doctor/cache.ts";
 import { checkComputer } from "../runtime/doctor/computer.ts";
 import { checkData } from "../runtime/doctor/data.ts";
 import type { Finding } from "../runtime/doctor/finding.ts";
@@ -22,6 +23,7 @@ export async function runDoctor({ app, flags, output }: Call): Promise<ExitCode>
   if (config !== undefined) {
     findings.push(...(await checkPorts(config)));
     findings.push(...(await checkData(config)));
+    findings.push(...(await checkCache(config)));
     if (app !== undefined) findings.push(...(await checkApplication(app, config)));
   }
   const isBad = findings.some(({ status }) => status === "fail");

@@ -1,4 +1,4 @@
-import type { IpcNetConnectOpts, TcpNetConnectOpts } from "node:net";
+import { type IpcNetConnectOpts, isIP, type TcpNetConnectOpts } from "node:net";
 
 /** Where a box listens or is reached: a Unix socket on one machine, TCP across machines. */
 export type Address =
@@ -25,3 +25,10 @@ export const listenOptions = (
   "socketPath" in address
     ? { path: address.socketPath }
     : { host: address.host, port: address.port };
+
+/** Whether nobody but this machine's own programs can be there. */
+export function isLoopback(host: string): boolean {
+  const plain = host.replace(/^\[|\]$/g, "").toLowerCase();
+  if (isIP(plain) === 4) return plain.startsWith("127.");
+  return plain === "localhost" || plain === "::1";
+}

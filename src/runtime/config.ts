@@ -21,15 +21,19 @@ const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .pipe(z.array(item));
 
 /**
- * What `sqlite:` or `memory:` means is known to engines.ts alone; here only the form is checked.
+ * What `sqlite:` or `redis://…` means is known to engines.ts alone; here only the form is checked.
  */
-const engine = (...known: readonly string[]) =>
-  z
+const engine = (...known: readonly string[]) => {
+  const isAddress = (url: string) =>
+    known.some((one) => one.endsWith("://") && url.startsWith(one) && URL.canParse(url));
+  const forms = known.map((one) => (one.endsWith("://") ? `${one}…` : one));
+  return z
     .string()
     .refine(
-      (url) => known.includes(url),
-      `must be ${known.join(" or ")}: no other engine is part of this version`,
+      (url) => known.includes(url) || isAddress(url),
+      `must be ${forms.join(" or ")}: no other engine is part of this version`,
     );
+};
 
 const instances = z.string().transform((text, context) => {
   const counts = new Map<string, number>();
@@ -56,7 +60,7 @@ const schema = z.strictObject({
   workers: instances,
   queue: engine("sqlite:", "memory:"),
   database: engine("sqlite:", "memory:"),
-  cache: engine("memory:"),
+  cache: engine("memory:", "redis://", "rediss://", "redis+unix://"),
   partitions: whole(1, limits.partitionsMax),
   auth: listOf(oneOf("open", "keys", "jwt")).refine(
     (ways) => !ways.includes("open") || ways.length === 1,
@@ -159,7 +163,7 @@ function faultOf(issue: z.core.$ZodIssue, sources: ReadonlyMap<SettingName, Sour
   const { variable, secret, flag } = settings[name] as Setting;
   const source = sources.get(name);
   const place = source?.origin === "flag" ? (flag?.split(" ")[0] ?? variable) : variable;
-  const value = secret ? "its value" : JSON.stringify(source?.text);
+  const value = secret ? "its value" : JSON.stringify(withoutPassword(source?.text ?? ""));
   return { detail: `${place} is ${value}, but ${issue.message}.`, pointer: place };
 }
 

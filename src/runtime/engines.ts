@@ -3,11 +3,13 @@ import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { assert } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
+import type { RateCounter, RateLimit } from "../lib/rate-counter.ts";
 import type { QueueEngine } from "../queue/engine.ts";
 import type { SpanStore } from "../tracing/span-store.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { databaseFile } from "./database-file.ts";
+import { withDriver } from "./load-driver.ts";
 
 /**
  * The engines of one process, opened when they are first asked for. The only place that names them:
@@ -21,7 +23,11 @@ export interface Engines extends AsyncDisposable {
    * in memory, the same for all.
    */
   database(worker: string, file?: string): Promise<DatabaseEngine>;
+  /** An empty one in memory, for what is thrown away. */
   cache(): Promise<CacheEngine>;
+  workerCache(system: string, worker: string): Promise<CacheEngine>;
+  /** Counts requests for all gateways together; undefined where each counts for itself. */
+  rateCounter(system: string, limit: RateLimit, share: number): Promise<RateCounter | undefined>;
   /** One for the process, whoever asks. */
   spans(): Promise<SpanStore>;
 }
@@ -55,7 +61,16 @@ export function createEngines(options: EnginesOptions): Engines {
       inMemory.set(worker, opened);
       return await opened;
     },
-    cache: () => keep(openCache(config, clock)),
+    cache: () => keep(openMemoryCache(clock)),
+    workerCache: (system, worker) => keep(openCache(config, clock, system, worker)),
+    async rateCounter(system, limit, shareOfRequests) {
+      if (config.cache === "memory:") return undefined;
+      const { openRedisRateCounter } = await loadRedis(
+        () => import("../engines/redis/rate-counter.ts"),
+      );
+      const url = config.cache;
+      return await keep(openRedisRateCounter({ url, system, clock, limit, shareOfRequests }));
+    },
     spans: () => (spans ??= keep(openSpans(data, clock))),
     async [Symbol.asyncDispose]() {
       // The last opened first: nothing is closed under those that use it.
@@ -85,8 +100,23 @@ async function openDatabase(config: Config, file: string, clock: Clock): Promise
   return await openSqliteDatabase({ file, clock });
 }
 
-async function openCache(config: Config, clock: Clock): Promise<CacheEngine> {
-  assert(config.cache === "memory:", `config.ts let the cache ${config.cache} pass`);
+async function openCache(
+  { cache: url }: Config,
+  clock: Clock,
+  system: string,
+  worker: string,
+): Promise<CacheEngine> {
+  if (url === "memory:") return await openMemoryCache(clock);
+  assert(/^redis(s|\+unix)?:/.test(url), `config.ts let the cache ${url} pass`);
+  const { openRedisCache } = await loadRedis(() => import("../engines/redis/cache.ts"));
+  return await openRedisCache({ url, system, worker, clock });
+}
+
+/** @throws MR_DRIVER_MISSING */
+export const loadRedis = <Module>(load: () => Promise<Module>): Promise<Module> =>
+  withDriver(load, "MILLRACE_CACHE", "@redis/client");
+
+async function openMemoryCache(clock: Clock): Promise<CacheEngine> {
   const { createMemoryCache } = await import("../engines/memory/cache.ts");
   return createMemoryCache({ bytesMax: limits.cacheBytesMax, clock });
 }

@@ -74,7 +74,7 @@ export const settings = {
   cache: {
     variable: "MILLRACE_CACHE",
     fallback: "memory:",
-    says: "The workers' caches: memory: (one in each process).",
+    says: "The workers' caches: memory: (one in each process), redis://…, rediss://… or redis+unix://….",
   },
   partitions: {
     variable: "MILLRACE_PARTITIONS",

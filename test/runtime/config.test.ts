@@ -24,7 +24,7 @@ const samples: Readonly<Record<SettingName, readonly [right: string, wrong: stri
   workers: ["timelines=2,notifications=1", "timelines"],
   queue: ["memory:", "nats://host"],
   database: ["memory:", "postgres://host"],
-  cache: ["memory:", "redis://host"],
+  cache: ["redis://127.0.0.1:6379/1", "memcached://host"],
   partitions: ["32", "-1"],
   auth: ["keys", "open,keys"],
   jwtIssuer: ["https://issuer.example", ""],

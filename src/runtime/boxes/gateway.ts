@@ -1,10 +1,10 @@
 import { createGateway } from "../../gateway/gateway.ts";
 import { createProducer } from "../../producer/producer.ts";
 import { createQueue } from "../../queue/queue.ts";
+import type { SystemDefinition } from "../../system/system.ts";
 import { createHttpWorkerLink } from "../../worker/http-link.ts";
-import type { Config } from "../config.ts";
 import type { GatewayPlan } from "../topology.ts";
-import type { StartBox } from "./box.ts";
+import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
 import { authOf } from "./gateway-auth.ts";
 
@@ -38,7 +38,7 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
     drainMs: config.drainMs,
     idempotencyKeyRequired: config.idempotencyKey === "required",
     ...(config.publicUrl === "" ? {} : { baseUrl: config.publicUrl.replace(/\/+$/, "") }),
-    ...rateLimitsOf(config),
+    ...(await rateLimitsOf(system, context)),
   });
   await gateway.start();
   return {
@@ -52,8 +52,13 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
   };
 };
 
-/** Each gateway counts for itself, so each has its share of a client's quota. */
-function rateLimitsOf({ ratePerMinute, gateways }: Config) {
+/** Each gateway counts for itself and has its share of a client's quota, or all share it. */
+async function rateLimitsOf(system: SystemDefinition, { config, engines }: BoxContext) {
+  const { ratePerMinute, gateways } = config;
   if (ratePerMinute === 0) return {};
-  return { rateLimits: { requests: Math.ceil(ratePerMinute / gateways), windowSeconds: 60 } };
+  const whole = { requests: ratePerMinute, windowSeconds: 60 };
+  const share = Math.ceil(ratePerMinute / gateways);
+  const rateCounter = await engines.rateCounter(system.name, whole, share);
+  if (rateCounter !== undefined) return { rateLimits: whole, rateCounter };
+  return { rateLimits: { ...whole, requests: share } };
 }

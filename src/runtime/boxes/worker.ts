@@ -6,6 +6,7 @@ import { systemRandom } from "../../lib/random.ts";
 import { createQueue } from "../../queue/queue.ts";
 import type { Tracing } from "../../tracing/tracing.ts";
 import { createWorkerServer } from "../../worker/server.ts";
+import { storeTable } from "../../worker/store-table.ts";
 import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
 import { databaseFile } from "../database-file.ts";
@@ -63,11 +64,12 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
       context.versions(),
       engines.queue(),
       engines.database(plan.worker, file),
-      engines.cache(),
+      engines.workerCache(system.name, plan.worker),
     ]);
     const cache = createCache({
       engine: cacheEngine,
       touches: touchTable(database),
+      record: storeTable(database),
       clock,
       ttlMs: limits.cacheEntryMs,
     });
