@@ -64,6 +64,8 @@ it("passes over the next events of a partition; they become dead letters", async
   }, wait);
   const { partition } = await port.bench.publish("a", 1);
   const before = await standing(port);
+  const { json: lag } = await port.get("/workers/counter/lag");
+  expect(lag).toMatchObject({ events: before.lagEvents, oldestSeconds: expect.any(Number) });
   const { json } = await port.send("POST", "/queue/counter/skip", { partition, events: 2 });
   expect(json).toMatchObject({
     worker: "counter",
@@ -92,6 +94,9 @@ it("passes over the head of a parked key", async () => {
       }),
     wait,
   );
+  // Nothing that another instance could help with.
+  const { json: lag } = await port.get("/workers/counter/lag");
+  expect(lag).toEqual({ events: 0, oldestSeconds: 0, parked: 2 });
   expect((await port.send("POST", "/queue/counter/skip", { key: "a" })).json).toEqual({
     worker: "counter",
     skipped: [head.id],

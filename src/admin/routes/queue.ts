@@ -4,7 +4,7 @@ import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { version } from "../../lib/version.ts";
 import type { QueueEngine } from "../../queue/engine.ts";
-import { standingJson, standingsOf } from "../../worker/lag.ts";
+import { standingJson, standingsOf, summaryOf } from "../../worker/lag.ts";
 import { Steering } from "../../worker/steering.ts";
 import { type Answer, type Call, json, personOf, type Route } from "../call.ts";
 import { Fields } from "../fields.ts";
@@ -16,6 +16,7 @@ export const queueRoutes = (tools: RouteTools): readonly Route[] => {
   return [
     { method: "GET", path: "/queue", run: (call) => tellAll(call, tools) },
     { method: "GET", path, run: (call) => tellOne(call, tools) },
+    { method: "GET", path: "/workers/:worker/lag", run: (call) => tellLag(call, tools) },
     { method: "POST", path: `${path}/pause`, run: (call) => setPaused(call, tools, true) },
     { method: "POST", path: `${path}/resume`, run: (call) => setPaused(call, tools, false) },
     { method: "POST", path: `${path}/skip`, run: (call) => skip(call, tools) },
@@ -38,6 +39,16 @@ async function tellOne({ query, params }: Call, tools: RouteTools): Promise<Answ
   Fields.ofQuery(query).finish([]);
   const { name, database } = await tools.workers.one(params.worker ?? "");
   return json(await tell(name, database, await tools.queue(), tools.clock));
+}
+
+/** What an autoscaler looks at. Parked events are no load: more instances would not help them. */
+async function tellLag({ query, params }: Call, tools: RouteTools): Promise<Answer> {
+  Fields.ofQuery(query).finish([]);
+  const { database } = await tools.workers.one(params.worker ?? "");
+  const standings = await standingsOf(await tools.queue(), database, tools.clock);
+  const { lagEvents, lagMs, parkedEvents } = summaryOf(standings);
+  const oldestSeconds = Math.round(lagMs / 1_000);
+  return json({ events: lagEvents, oldestSeconds, parked: parkedEvents });
 }
 
 async function setPaused(
