@@ -5,7 +5,7 @@ import { originForm } from "../lib/http-refusals.ts";
  * What of a request's headers a gateway gets to see. Nothing else is sent on, because the next
  * header that somebody learns to trust would otherwise come from strangers.
  */
-const forwarded = new Set([
+export const forwardedHeaders: readonly string[] = [
   "accept",
   "accept-charset",
   "accept-encoding",
@@ -36,7 +36,9 @@ const forwarded = new Set([
   "sec-fetch-mode",
   "sec-fetch-site",
   "user-agent",
-]);
+];
+
+const forwarded = new Set(forwardedHeaders);
 
 /**
  * What is never sent on, not even to a webhook, which otherwise sees what its sender sent: what

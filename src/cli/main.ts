@@ -74,6 +74,11 @@ const entries: readonly Entry[] = [
     load: () => import("./keys.ts"),
   },
   {
+    name: "deploy",
+    summary: "write what HAProxy, Docker Compose or Kubernetes take to run an application",
+    load: () => import("./deploy.ts"),
+  },
+  {
     name: "doctor",
     summary: "look for everything that could be wrong on this computer",
     load: () => import("./doctor.ts"),
