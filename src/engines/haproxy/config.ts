@@ -175,6 +175,7 @@ function headers({ webhookPaths, forwardedHeaders }: HaproxyOptions): string[] {
     "    http-request set-header x-forwarded-host %[req.hdr(host)]",
     "    http-request set-header x-forwarded-proto http",
     "    http-response del-header server",
+    "    http-response del-header keep-alive",
     "    http-response del-header x-powered-by",
   ];
 }
