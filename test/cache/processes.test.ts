@@ -115,41 +115,45 @@ interface FaultParts {
   readonly hasState: (state: string) => Promise<void>;
 }
 
-it.skipIf(withoutRedis)("answers nothing older on Redis, whatever befalls it", async () => {
-  await using server = await RedisServer.start();
-  await using proxy = await TcpProxy.to(server.port);
-  const url = `redis://127.0.0.1:${proxy.port}`;
-  const system = await threeInstances("until told", url);
-  const hits = async () =>
-    await Promise.all(
-      system.children.map(async (child) => {
-        child.send("hits?");
-        return Number((await once(child, "message"))[0]);
-      }),
-    );
-  /** All of them find something in the cache again. */
-  const isInUse = async () => {
-    const before = await hits();
-    await expect
-      .poll(async () => (await hits()).every((hit, at) => hit > (before[at] ?? 0) + 20), {
-        timeout: 30_000,
-      })
-      .toBe(true);
-  };
-  const hasState = async (state: string) => {
-    const read = async () => (await storeTable(system.database).read()).state;
-    await expect.poll(read, { timeout: 20_000, interval: 20 }).toBe(state);
-  };
-  try {
-    await isInUse();
-    for (const befall of Object.values(faults)) {
-      await befall({ server, proxy, hasState });
+it.skipIf(withoutRedis)(
+  "answers nothing older on Redis, whatever befalls it",
+  async () => {
+    await using server = await RedisServer.start();
+    await using proxy = await TcpProxy.to(server.port);
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    const system = await threeInstances("until told", url);
+    const hits = async () =>
+      await Promise.all(
+        system.children.map(async (child) => {
+          child.send("hits?");
+          return Number((await once(child, "message"))[0]);
+        }),
+      );
+    /** All of them find something in the cache again. */
+    const isInUse = async () => {
+      const before = await hits();
+      await expect
+        .poll(async () => (await hits()).every((hit, at) => hit > (before[at] ?? 0) + 20), {
+          timeout: 30_000,
+        })
+        .toBe(true);
+    };
+    const hasState = async (state: string) => {
+      const read = async () => (await storeTable(system.database).read()).state;
+      await expect.poll(read, { timeout: 20_000, interval: 20 }).toBe(state);
+    };
+    try {
       await isInUse();
+      for (const befall of Object.values(faults)) {
+        await befall({ server, proxy, hasState });
+        await isInUse();
+      }
+      for (const child of system.children) child.send("stop");
+      const told = await system.reports();
+      expect(told.some(({ waits }) => waits > 0)).toBe(true);
+    } finally {
+      await system.end();
     }
-    for (const child of system.children) child.send("stop");
-    const told = await system.reports();
-    expect(told.some(({ waits }) => waits > 0)).toBe(true);
-  } finally {
-    await system.end();
-  }
-});
+  },
+  180_000,
+);
