@@ -40,4 +40,5 @@ it.skipIf(withoutHaproxy)(
     expect(statuses.filter((status) => status !== 202)).toEqual([]);
     expect(statuses).toHaveLength(120);
   },
+  180_000,
 );
