@@ -11,8 +11,9 @@ import { type DataFolder, keysFile, openDataFolder } from "./data-folder.ts";
 import { lockBoxes } from "./data-lock.ts";
 import { createLog } from "./logging.ts";
 import { keepRetention } from "./retention.ts";
+import { parseSelection } from "./selection.ts";
 import { Supervisor } from "./supervisor.ts";
-import { type BoxPlan, lockNames, parseSelection, planTopology } from "./topology.ts";
+import { type BoxPlan, lockNames, planTopology } from "./topology.ts";
 
 export interface StartOptions {
   readonly app: string;

@@ -5,6 +5,7 @@ import { didYouMean } from "../lib/nearest.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
+import { type Selection, selects } from "./selection.ts";
 
 /**
  * One box: what it is, where it listens and whom it must reach. Plain data, sent to its process.
@@ -64,26 +65,6 @@ export interface AdminPlan {
   readonly spans?: Address;
 }
 
-/** Which boxes to run here: all, all of a kind, or the instances of one worker. */
-export type Selection =
-  | { readonly kind: "all" | "balancer" | "gateway" | "admin" }
-  | { readonly kind: "worker"; readonly worker: string };
-
-/**
- * Reads `--only`: `gateway`, `balancer`, `admin` or `worker:timelines`.
- *
- * @throws MR_USAGE
- */
-export function parseSelection(text: string | undefined): Selection {
-  if (text === undefined) return { kind: "all" };
-  if (text === "gateway" || text === "balancer" || text === "admin") return { kind: text };
-  const worker = /^worker:(.+)$/.exec(text)?.[1];
-  if (worker !== undefined) return { kind: "worker", worker };
-  throw new MillraceError("MR_USAGE", `--only is ${JSON.stringify(text)}.`, {
-    remedy: "It takes gateway, balancer, admin, or worker:NAME.",
-  });
-}
-
 /**
  * Which processes make up the system, and which of them are to run here. Boxes of this host find
  * each other by the data folder alone, also when they are started apart; those of other hosts stand
@@ -95,7 +76,7 @@ export function planTopology(
   system: SystemDefinition,
   config: Config,
   data: DataFolder,
-  selection: Selection = { kind: "all" },
+  selection: Selection = "all",
 ): readonly BoxPlan[] {
   checkWorkerNames(system, config, selection);
   const host = hostOf(config);
@@ -154,8 +135,11 @@ function adminPlans(config: Config, selection: Selection, at: string): AdminPlan
   const { adminHost: host, adminPort: port } = config;
   const plan = { kind: "admin", name: "admin", title: `admin${at}` } as const;
   if (port !== "off") return [{ ...plan, listen: { host, port } }];
-  if (selection.kind !== "admin") return [];
-  throw new MillraceError("MR_USAGE", "--only is admin, which MILLRACE_DASHBOARD_PORT turns off.");
+  if (selection === "all" || !selects(selection, "admin")) return [];
+  throw new MillraceError(
+    "MR_USAGE",
+    "--only names admin, which MILLRACE_DASHBOARD_PORT turns off.",
+  );
 }
 
 /**
@@ -196,12 +180,6 @@ const numbered = (name: string, count: number): string[] =>
 const isSelected = (plan: BoxPlan, selection: Selection): boolean =>
   selects(selection, plan.kind, plan.kind === "worker" ? plan.worker : undefined);
 
-function selects(selection: Selection, kind: BoxPlan["kind"], worker?: string): boolean {
-  if (selection.kind === "all") return true;
-  if (selection.kind !== kind) return false;
-  return selection.kind !== "worker" || selection.worker === worker;
-}
-
 function checkWorkerNames(system: SystemDefinition, config: Config, selection: Selection): void {
   const known = system.workers.map(({ name }) => name);
   for (const [variable, named] of [
@@ -216,10 +194,11 @@ function checkWorkerNames(system: SystemDefinition, config: Config, selection: S
       { remedy: `Its workers: ${known.join(", ")}.` },
     );
   }
-  if (selection.kind === "worker" && !known.includes(selection.worker)) {
+  for (const { worker } of selection === "all" ? [] : selection) {
+    if (worker === undefined || known.includes(worker)) continue;
     throw new MillraceError(
       "MR_USAGE",
-      `${system.name} has no worker ${selection.worker}.${didYouMean(selection.worker, known)}`,
+      `${system.name} has no worker ${worker}.${didYouMean(worker, known)}`,
       { remedy: `Its workers: ${known.join(", ")}.` },
     );
   }
