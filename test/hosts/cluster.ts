@@ -102,7 +102,8 @@ export class Cluster implements AsyncDisposable {
   /** Stops a host in order; resolves to its exit status. */
   async stopHost(name: HostName): Promise<number | null> {
     const child = this.#running.get(name);
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    const isOver = child === undefined || child.exitCode !== null || child.signalCode !== null;
+    if (isOver) return child?.exitCode ?? null;
     const ended = once(child, "exit");
     child.kill("SIGTERM");
     const [status] = await ended;
