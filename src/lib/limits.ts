@@ -202,7 +202,7 @@ export const limits = {
    */
   linkConnectionsMax: 64,
   linkKeepAliveMs: 60_000,
-  /** A connection within one network takes milliseconds; one lost packet is sent again after 1 s. */
+  /** Within one network a connection takes milliseconds; a lost packet is sent again after 1 s. */
   linkConnectMs: 1_500,
   /** So many failures in a row, and an instance gets no requests until it says that it is ready. */
   linkFailuresMax: 3,

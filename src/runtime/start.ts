@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { KeyStore } from "../gateway/auth/key-store.ts";
+import { isLoopback } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -59,6 +60,7 @@ export async function startSystem(
     createLog(config, "supervisor"),
   ]);
   const plans = planTopology(system, config, data, selection);
+  warnOfFiles(config, log);
   assertPeersKnown(config, plans);
   const locks = await lockBoxes(data, lockNames(plans));
   const supervisor = new Supervisor({
@@ -82,8 +84,8 @@ export async function startSystem(
   try {
     const firstKey = await makeFirstKey(config, data, options.mayShowKey, log);
     await supervisor.start();
-    // Whoever has gateways keeps the queue short. Several hosts may: each lets go of what all workers
-    // have handled, and what is gone already is gone.
+    // Whoever has gateways keeps the queue short. Several hosts may: each lets go of what all
+    // workers have handled, and what is gone already is gone.
     const gateway = plans.find((plan) => plan.kind === "gateway");
     if (gateway !== undefined) {
       const { workers } = gateway;
@@ -93,6 +95,17 @@ export async function startSystem(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Each host would have a queue and databases of its own, and none would see another's. */
+function warnOfFiles(config: Config, log: Log): void {
+  const { gatewayUrls, workerUrls, queue, database } = config;
+  const others = [...gatewayUrls, ...[...workerUrls.values()].flat()];
+  if (others.every(({ host }) => isLoopback(host))) return;
+  for (const [variable, engine] of Object.entries({ QUEUE: queue, DATABASE: database })) {
+    if (engine !== "sqlite:") continue;
+    log.warn({}, `MILLRACE_${variable} is a file of this host, which other hosts do not see`);
   }
 }
 

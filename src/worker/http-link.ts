@@ -25,38 +25,14 @@ export interface HttpLinkOptions {
 export function createHttpWorkerLink(
   name: string,
   addresses: readonly Address[],
-  { clock = systemClock, token, ...options }: HttpLinkOptions = {},
+  options: HttpLinkOptions = {},
 ): HttpWorkerLink {
-  let instances = new Map<string, InstanceLink>();
-  let turn = 0;
-
-  const following = followAddresses(addresses, {
-    ...options,
-    clock,
-    changed(found) {
-      const before = instances;
-      instances = new Map(
-        found.map((address) => {
-          const text = formatAddress(address);
-          return [text, before.get(text) ?? new InstanceLink(address, { clock, token })];
-        }),
-      );
-      for (const [text, instance] of before) if (!instances.has(text)) void instance.close();
-    },
-  });
-
-  /** The instances to try, one after another. */
-  const inTurn = (): InstanceLink[] => {
-    const reachable = [...instances.values()].filter(({ isReachable }) => isReachable);
-    const first = turn++ % Math.max(1, reachable.length);
-    const rotated = [...reachable.slice(first), ...reachable.slice(0, first)];
-    return rotated.sort((one, other) => Number(one.isDoubtful) - Number(other.isDoubtful));
-  };
+  const instances = followInstances(addresses, options);
 
   const send = async (request: WireRequest, signal?: AbortSignal) => {
-    await following.ready;
+    await instances.ready;
     let failure: unknown;
-    for (const instance of inTurn()) {
+    for (const instance of instances.inTurn()) {
       try {
         return await instance.ask(request, signal);
       } catch (thrown) {
@@ -91,6 +67,39 @@ export function createHttpWorkerLink(
     },
     async progress(signal): Promise<Progress> {
       return JSON.parse(await send({ method: "GET", path: "/progress" }, signal));
+    },
+    close: () => instances.close(),
+  };
+}
+
+function followInstances(
+  addresses: readonly Address[],
+  { clock = systemClock, token, ...options }: HttpLinkOptions,
+) {
+  let instances = new Map<string, InstanceLink>();
+  let turn = 0;
+  const following = followAddresses(addresses, {
+    ...options,
+    clock,
+    changed(found) {
+      const before = instances;
+      instances = new Map(
+        found.map((address) => {
+          const text = formatAddress(address);
+          return [text, before.get(text) ?? new InstanceLink(address, { clock, token })];
+        }),
+      );
+      for (const [text, instance] of before) if (!instances.has(text)) void instance.close();
+    },
+  });
+  return {
+    ready: following.ready,
+    /** Those to try, one after another: each begins as often, and doubtful ones come last. */
+    inTurn(): InstanceLink[] {
+      const reachable = [...instances.values()].filter(({ isReachable }) => isReachable);
+      const first = turn++ % Math.max(1, reachable.length);
+      const rotated = [...reachable.slice(first), ...reachable.slice(0, first)];
+      return rotated.sort((one, other) => Number(one.isDoubtful) - Number(other.isDoubtful));
     },
     async close() {
       following[Symbol.dispose]();

@@ -23,10 +23,10 @@ export interface InstanceLinkOptions {
  * requests from waiting for one that is not there.
  *
  * ```
- *              failures in a row, or silent although asked
- *   reachable ────────────────────────────────────────────▶ broken
- *       ▲                                                     │ asked for its health again and again
- *       └───────────────── it says that it is ready ──────────┘
+ *              failures in a row, or silence
+ *   reachable ───────────────────────────────▶ broken ──┐
+ *       ▲                                        │ ▲     │ asked for its health: not ready
+ *       └────────── it says that it is ready ────┘ └─────┘
  * ```
  *
  * No request ever finds out whether a broken instance is back: that is asked beside them. And since

@@ -1,8 +1,8 @@
 /**
  * All span stores pass the conformance suite, that of another host over HTTP among them, which asks
- * for the secret and says when its host is gone; the SQLite one besides serves several connections to
- * one file, begins anew where the file is damaged or of another version, and waits for no lock with
- * the event loop standing still.
+ * for the secret and says when its host is gone; the SQLite one besides serves several connections
+ * to one file, begins anew where the file is damaged or of another version, and waits for no lock
+ * with the event loop standing still.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
