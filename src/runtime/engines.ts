@@ -2,6 +2,7 @@ import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { assert } from "../lib/errors.ts";
+import { peerToken } from "../lib/http/peer-token.ts";
 import { limits } from "../lib/limits.ts";
 import type { QueueEngine } from "../queue/engine.ts";
 import type { SpanStore } from "../tracing/span-store.ts";
@@ -22,8 +23,10 @@ export interface Engines extends AsyncDisposable {
    */
   database(worker: string, file?: string): Promise<DatabaseEngine>;
   cache(): Promise<CacheEngine>;
-  /** One for the process, whoever asks. */
+  /** One for the process, whoever asks; this host's own or another's. */
   spans(): Promise<SpanStore>;
+  /** The one in the data folder, for whoever serves it to other hosts. */
+  ownSpans(): Promise<SpanStore>;
 }
 
 export interface EnginesOptions {
@@ -56,7 +59,8 @@ export function createEngines(options: EnginesOptions): Engines {
       return await opened;
     },
     cache: () => keep(openCache(config, clock)),
-    spans: () => (spans ??= keep(openSpans(data, clock))),
+    spans: () => (spans ??= keep(openSpans(config, data, clock))),
+    ownSpans: () => keep(openOwnSpans(data, clock)),
     async [Symbol.asyncDispose]() {
       // The last opened first: nothing is closed under those that use it.
       for (const engine of opened.splice(0).reverse()) await engine.close();
@@ -91,7 +95,14 @@ async function openCache(config: Config, clock: Clock): Promise<CacheEngine> {
   return createMemoryCache({ bytesMax: limits.cacheBytesMax, clock });
 }
 
-async function openSpans(data: DataFolder, clock: Clock): Promise<SpanStore> {
+async function openSpans(config: Config, data: DataFolder, clock: Clock): Promise<SpanStore> {
+  if (config.traces === "sqlite:") return await openOwnSpans(data, clock);
+  const { openHttpSpanStore } = await import("../engines/http/span-store.ts");
+  const token = peerToken(config.clusterSecret, "traces");
+  return openHttpSpanStore({ address: config.traces, token });
+}
+
+async function openOwnSpans(data: DataFolder, clock: Clock): Promise<SpanStore> {
   const { openSqliteSpanStore } = await import("../engines/sqlite/span-store.ts");
   return await openSqliteSpanStore({ file: data.traces, clock });
 }

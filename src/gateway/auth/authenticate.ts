@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isLoopback } from "../../lib/address.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { looksLikeApiKey } from "./api-key.ts";
 import { anonymous, type Client } from "./client.ts";
@@ -48,10 +48,4 @@ export function assertAuthConfigured(host: string, auth: Auth): void {
   throw new MillraceError("MR_AUTH_REQUIRED", `Listening on ${host} lets other machines in.`, {
     remedy: "Make an API key with `millrace keys create`, set up tokens, or listen on 127.0.0.1.",
   });
-}
-
-function isLoopback(host: string): boolean {
-  const plain = host.replace(/^\[|\]$/g, "").toLowerCase();
-  if (isIP(plain) === 4) return plain.startsWith("127.");
-  return plain === "localhost" || plain === "::1";
 }
