@@ -28,6 +28,8 @@ export interface BalancerOptions {
   readonly publishPaths?: readonly string[];
   /** The public address, without a slash at its end. */
   readonly baseUrl?: string;
+  /** What gateways on other hosts want to be shown. */
+  readonly peer?: string | undefined;
   readonly tracing: Tracing;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -90,6 +92,7 @@ class OwnBalancer implements Balancer {
       webhookPaths: new Set(options.publishPaths),
       isStopping: () => this.#stopped !== undefined,
       baseUrl: options.baseUrl,
+      peer: options.peer,
     });
     this.#server = inboundServer(this.#forwarder, limits);
   }

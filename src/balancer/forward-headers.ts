@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { peerHeader } from "../lib/http/peer-token.ts";
 import { originForm } from "../lib/http-refusals.ts";
 
 /**
@@ -79,6 +80,8 @@ export interface OwnHeaders {
   readonly tracestate: string | undefined;
   /** The id that makes a publish safe to repeat. */
   readonly eventId: string | undefined;
+  /** Shows gateways of other hosts that what stands here is ours. */
+  readonly peer: string | undefined;
 }
 
 /** How the body goes on: not at all, as this many bytes, or in chunks. */
@@ -109,6 +112,7 @@ export function requestHead(
   head += `traceparent: ${own.traceparent}\r\n`;
   if (own.tracestate !== undefined) head += `tracestate: ${own.tracestate}\r\n`;
   if (own.eventId !== undefined) head += `millrace-event-id: ${own.eventId}\r\n`;
+  if (own.peer !== undefined) head += `${peerHeader}: ${own.peer}\r\n`;
   if (framing === "chunked") head += "transfer-encoding: chunked\r\n";
   else if (framing !== "none") head += `content-length: ${framing}\r\n`;
   return `${head}\r\n`;

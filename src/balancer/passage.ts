@@ -33,6 +33,8 @@ export interface PassageParts {
   readonly isStopping: () => boolean;
   /** The public address; the types of problems are absolute with it. */
   readonly baseUrl: string | undefined;
+  /** What gateways on other hosts are shown. */
+  readonly peer: string | undefined;
 }
 
 const none: ReadonlySet<GatewayMember> = new Set();
@@ -167,6 +169,7 @@ export class Passage {
       traceparent: formatTraceparent(this.#hop.context),
       tracestate: isNewTrace ? undefined : headerOf(this.#request, "tracestate"),
       eventId: this.#eventId,
+      peer: this.#parts.peer,
     });
   }
 

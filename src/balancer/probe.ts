@@ -22,10 +22,12 @@ export class Probe implements AsyncDisposable {
   #isDisposed = false;
 
   constructor(address: Address, options: ProbeOptions) {
+    // A host that was cut off is found as soon as it is back, not when an old attempt ends.
+    const patience = { connectTimeout: options.timeoutMs };
     this.#client =
       "socketPath" in address
-        ? new Client("http://localhost", { socketPath: address.socketPath })
-        : new Client(originOf(address.host, address.port));
+        ? new Client("http://localhost", { ...patience, socketPath: address.socketPath })
+        : new Client(originOf(address.host, address.port), patience);
     this.#options = options;
     this.#timer = options.clock.every(options.intervalMs, () => void this.ask());
   }

@@ -2,7 +2,7 @@ import { KeyStore, type StoredKey } from "../gateway/auth/key-store.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
-import { openDataFolder } from "../runtime/data-folder.ts";
+import { keysFile, openDataFolder } from "../runtime/data-folder.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
 
@@ -21,7 +21,7 @@ interface Creation extends Call {
 async function openKeys(flags: Flags): Promise<KeyStore> {
   const { config } = parseConfig(flags, process.env);
   const data = await openDataFolder(config.data);
-  return await KeyStore.open({ file: data.keys, clock: systemClock });
+  return await KeyStore.open({ file: keysFile(config, data), clock: systemClock });
 }
 
 export async function createKey({

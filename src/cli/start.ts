@@ -29,11 +29,12 @@ export const define: DefineCommand = (command) => {
       "start app.ts",
       "start app.ts --gateways 4 --workers timelines=2",
       "start app.ts --only worker:timelines",
+      "start app.ts --only balancer,admin",
       "start app.ts --print-config",
     ],
   );
   addConfigOptions(command, settingNames)
-    .option("--only <box>", "run only gateway, balancer, admin, or worker:NAME")
+    .option("--only <boxes>", "run only gateway, balancer, admin, worker, or worker:NAME, ...")
     .option("--print-config", "show each setting and where it came from, and run nothing");
   runs<Options>(command, async ({ args, options, output }) => {
     const [app = ""] = args;

@@ -1,14 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../lib/clock.ts";
+import { asError } from "../lib/errors.ts";
 import type { InFlight } from "../lib/http/in-flight.ts";
 import type { Hop, Tracing } from "../tracing/tracing.ts";
 import { anonymous } from "./auth/client.ts";
 import type { Call } from "./call.ts";
+import type { Trust, TrustOf } from "./trust.ts";
 
 interface CallOptions {
   readonly tracing: Tracing;
   readonly clock: Clock;
-  readonly trustProxy: boolean;
+  readonly trustOf: TrustOf;
   readonly inFlight: InFlight;
   /** From then on every connection ends with its answer. */
   readonly isDraining: () => boolean;
@@ -19,9 +21,15 @@ interface CallOptions {
  * arrival to the end of its answer. A trace that is not sampled costs no hop.
  */
 export function beginCalls(app: FastifyInstance, options: CallOptions): void {
-  const { tracing, clock, trustProxy, inFlight, isDraining } = options;
+  const { tracing, clock, trustOf, inFlight, isDraining } = options;
   app.decorateRequest("call", null as unknown as Call);
   app.addHook("onRequest", (request, reply, done) => {
+    let trust: Trust;
+    try {
+      trust = trustOf(request.raw);
+    } catch (refusal) {
+      return done(asError(refusal));
+    }
     const parent = tracing.begin(singleHeader(request.headers.traceparent));
     const hop = parent.sampled
       ? tracing.hop("load balancer → API gateway", parent, { name: spanName(request) })
@@ -29,7 +37,8 @@ export function beginCalls(app: FastifyInstance, options: CallOptions): void {
     const call: Call = {
       arrivedMs: clock.monotonic(),
       trace: hop?.context ?? parent,
-      address: addressOf(request, trustProxy),
+      address: addressOf(request, trust),
+      stamp: trust.stamp ? singleHeader(request.headers["millrace-event-id"]) : undefined,
       client: anonymous,
       media: undefined,
       eventId: undefined,
@@ -69,10 +78,8 @@ function endHop(hop: Hop, request: FastifyRequest, { raw }: FastifyReply): void 
 const singleHeader = (value: string | string[] | undefined): string | undefined =>
   typeof value === "string" ? value : undefined;
 
-/**
- * The proxy of ours writes the address as the last one; what stands before it, anyone can write.
- */
-function addressOf({ headers, raw }: FastifyRequest, trustProxy: boolean): string {
-  const forwarded = trustProxy ? singleHeader(headers["x-forwarded-for"]) : undefined;
-  return forwarded?.split(",").at(-1)?.trim() || raw.socket.remoteAddress || "local";
+function addressOf({ headers, raw }: FastifyRequest, trust: Trust): string {
+  const forwarded = singleHeader(headers["x-forwarded-for"]);
+  const told = forwarded === undefined ? undefined : trust.address(forwarded);
+  return told || raw.socket.remoteAddress || "local";
 }

@@ -17,6 +17,8 @@ export interface Call {
   readonly trace: TraceContext;
   /** The client's address, as far as it can be trusted. */
   readonly address: string;
+  /** The id that the balancer stamped on it, where it is the balancer that says so. */
+  readonly stamp: string | undefined;
   client: Client;
   /** The one reading of Content-Type; it picks both parser and schema. */
   media: MediaType | undefined;

@@ -34,6 +34,7 @@ import { queryRoutes } from "./routes/queries.ts";
 import type { RouteTools } from "./routes/tools.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
 import { createStandings } from "./standings.ts";
+import { trusted, untrusted } from "./trust.ts";
 
 /** One API gateway: authenticates, limits, validates; publishes events and answers queries. */
 export interface Gateway extends Service {
@@ -118,9 +119,10 @@ class FastifyGateway implements Gateway {
 
   async #build(): Promise<FastifyInstance> {
     const { trustProxy } = this.#options;
+    const whole = trustProxy ? trusted : untrusted;
     const app = fastify({
       logger: false,
-      serverFactory: (handler) => strictServer(handler, trustProxy),
+      serverFactory: (handler) => strictServer(handler, trustProxy !== false),
       clientErrorHandler: answerParserError,
       return503OnClosing: false,
       routerOptions: { maxParamLength: limits.pathParameterLengthMax },
@@ -129,6 +131,7 @@ class FastifyGateway implements Gateway {
     });
     beginCalls(app, {
       ...this.#options,
+      trustOf: typeof trustProxy === "function" ? trustProxy : () => whole,
       inFlight: this.#inFlight,
       isDraining: () => this.#isDraining,
     });
@@ -170,7 +173,7 @@ class FastifyGateway implements Gateway {
   }
 
   #tools(guard: Guard): RouteTools {
-    const { system, producer, queue, workers, clock, log, trustProxy, spans } = this.#options;
+    const { system, producer, queue, workers, clock, log, spans } = this.#options;
     const { idempotencyKeyRequired: keyRequired = false } = this.#options;
     return {
       system,
@@ -182,7 +185,7 @@ class FastifyGateway implements Gateway {
       spans,
       arrivals: this.#arrivals,
       publisher: new Publisher(system, producer, queue, clock),
-      identities: new Identities({ newId: idMaker(clock), trustProxy, keyRequired }),
+      identities: new Identities({ newId: idMaker(clock), keyRequired }),
       standings: createStandings(system, workers),
     };
   }

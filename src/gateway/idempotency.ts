@@ -13,7 +13,6 @@ export interface Identity {
 
 interface IdentityOptions {
   readonly newId: () => string;
-  readonly trustProxy: boolean;
   readonly keyRequired: boolean;
 }
 
@@ -44,9 +43,8 @@ export class Identities {
         remedy: "Send a new key with each request, and the same one with its repeats.",
       });
     }
-    const stamp = this.#options.trustProxy ? headers["millrace-event-id"] : undefined;
-    const ids =
-      typeof stamp === "string" && isStampedId(stamp) ? stampedIds(stamp) : this.#options.newId;
+    const { stamp } = call;
+    const ids = stamp !== undefined && isStampedId(stamp) ? stampedIds(stamp) : this.#options.newId;
     return { ids, isKeyed: false, release: () => {} };
   }
 

@@ -9,6 +9,7 @@ import type { SpanStore } from "../tracing/span-store.ts";
 import type { TraceContext, Tracing } from "../tracing/tracing.ts";
 import type { WorkerLink } from "../worker/link.ts";
 import type { Auth } from "./auth/authenticate.ts";
+import type { TrustOf } from "./trust.ts";
 
 /** What a gateway needs of the event producer: hops 3 and 4 happen behind it. */
 export interface Publishes {
@@ -46,8 +47,9 @@ export interface GatewayOptions {
   /**
    * True only where nobody but a proxy of ours can connect: then the client's address
    * (`X-Forwarded-For`) and the event's id (`Millrace-Event-Id`) are taken from what it says.
+   * Where others can, it is decided for each request.
    */
-  readonly trustProxy: boolean;
+  readonly trustProxy: boolean | TrustOf;
   readonly clock: Clock;
   readonly log: Log;
   /** The box's name in logs: `gateway 1`. */

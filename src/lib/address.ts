@@ -5,6 +5,9 @@ export type Address =
   | { readonly socketPath: string }
   | { readonly host: string; readonly port: number };
 
+/** An address on the network. */
+export type HostAddress = Extract<Address, { readonly host: string }>;
+
 /** For logs and messages: `unix:/run/gateway-1.sock`, `127.0.0.1:8080`, `[::1]:8080`. */
 export function formatAddress(address: Address): string {
   if ("socketPath" in address) return `unix:${address.socketPath}`;
@@ -26,7 +29,10 @@ export const listenOptions = (
     ? { path: address.socketPath }
     : { host: address.host, port: address.port };
 
-/** Whether nobody but this machine's own programs can be there. */
+/** `http://10.0.0.2:8081`, with brackets where the address is IPv6. */
+export const originOf = (address: HostAddress): string => `http://${formatAddress(address)}`;
+
+/** Whether only this machine can connect there. */
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[|\]$/g, "").toLowerCase();
   if (isIP(plain) === 4) return plain.startsWith("127.");

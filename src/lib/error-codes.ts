@@ -68,6 +68,7 @@ export const errorCodes = {
   // Who may do what.
   MR_UNAUTHENTICATED: code("unauthenticated", 401, "Authentication is missing or wrong", 2),
   MR_FORBIDDEN: code("forbidden", 403, "The credentials do not allow this", 2),
+  MR_PEER_UNKNOWN: code("peer-unknown", 403, "Only the system's own hosts may ask here"),
   MR_AUTH_UNAVAILABLE: code("auth-unavailable", 503, "The token's issuer cannot be reached"),
   MR_SIGNATURE: code("signature", 401, "The webhook's signature is wrong", 2),
   MR_RATE_LIMITED: code("rate-limited", 429, "The quota is used up"),
@@ -80,6 +81,7 @@ export const errorCodes = {
   MR_QUEUE_FULL: code("queue-full", 507, "The queue's disk is full"),
   MR_RESULT_UNKNOWN: code("result-unknown", 503, "It is not known whether this was accepted"),
   MR_WORKER_UNAVAILABLE: code("worker-unavailable", 503, "The worker cannot be reached", 4),
+  MR_TRACES_UNAVAILABLE: code("traces-unavailable", 503, "The traces cannot be reached", 4),
   MR_QUERY_FAILED: code("query-failed", 500, "The query failed"),
   MR_GATEWAY_UNAVAILABLE: code("gateway-unavailable", 503, "No gateway can be reached", 4),
   MR_GATEWAY_FAILED: code("gateway-failed", 502, "The gateway broke off"),
@@ -129,6 +131,12 @@ export const errorCodes = {
     "auth-required",
     500,
     "Listening beyond this machine needs authentication",
+    3,
+  ),
+  MR_SECRET_REQUIRED: code(
+    "secret-required",
+    500,
+    "Listening for other hosts needs a shared secret",
     3,
   ),
   MR_APP_NOT_FOUND: code("app-not-found", 500, "The application's file cannot be found", 3),

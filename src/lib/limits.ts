@@ -202,6 +202,33 @@ export const limits = {
    */
   linkConnectionsMax: 64,
   linkKeepAliveMs: 60_000,
+  /** Within one network a connection takes milliseconds; a lost packet is sent again after 1 s. */
+  linkConnectMs: 1_500,
+  /** So many failures in a row, and an instance gets no requests until it says that it is ready. */
+  linkFailuresMax: 3,
+  /** How often a broken instance is asked, and how often is looked who owes an answer. */
+  linkProbeMs: 500,
+  /** An instance that owes an answer and says nothing for so long is asked for its health. */
+  linkPatienceMs: 1_000,
+  /** As long as a lease: an instance that is silent for longer has lost its partitions, too. */
+  linkSilenceMs: 3_000,
+
+  // Several hosts.
+  /** Names are looked up again this often: hosts come and go behind them. */
+  resolveIntervalMs: 5_000,
+  /** A secret that can be guessed is none: this many characters of base64 or hex cannot. */
+  secretLengthMin: 32,
+  /** Whoever is refused for want of the secret is told of in the log this often at most. */
+  refusalLogMs: 10_000,
+  /**
+   * How long a gateway that other hosts reach goes on serving while it says that it is not ready:
+   * two probes of whoever is in front of it.
+   */
+  drainDelayMs: 1_000,
+  /** Spans for another host: better lost than that many wait in memory for an answer. */
+  spanSendMs: 3_000,
+  /** One batch of spans on its way to another host: a few hundred of them. */
+  spanBodyBytesMax: 4 * 1_048_576,
 
   // Database.
   /** Kept per connection, by their text. Handlers have tens; texts with lists in them have many. */

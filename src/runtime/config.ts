@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Fault, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { nearest } from "../lib/nearest.ts";
+import { hostContradictions, hostSchemas } from "./host-settings.ts";
 import { commandVariables, type Setting, type SettingName, settings } from "./settings.ts";
 
 const whole = (from: number, to: number) =>
@@ -66,6 +67,7 @@ const schema = z.strictObject({
     (ways) => !ways.includes("open") || ways.length === 1,
     "must be open alone, or keys, or jwt, or keys,jwt",
   ),
+  keysFile: z.string(),
   jwtIssuer: z.string(),
   jwtAudience: z.string(),
   jwtKeys: z.string(),
@@ -79,6 +81,7 @@ const schema = z.strictObject({
     error: "must be an http or https address",
   }),
   idempotencyKey: oneOf("optional", "required"),
+  ...hostSchemas,
   drainMs: whole(0, 3_600_000),
   // Each process tells once a second that it reacts.
   hangMs: whole(2 * limits.aliveIntervalMs, 3_600_000),
@@ -169,7 +172,7 @@ function faultOf(issue: z.core.$ZodIssue, sources: ReadonlyMap<SettingName, Sour
 
 /** Settings that are each right and wrong together. */
 function contradictions(config: Config): Fault[] {
-  const faults: Fault[] = [];
+  const faults: Fault[] = hostContradictions(config);
   if (config.auth.includes("jwt")) {
     for (const name of ["jwtIssuer", "jwtAudience", "jwtKeys"] as const) {
       if (config[name] !== "") continue;

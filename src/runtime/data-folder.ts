@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { version } from "../lib/version.ts";
+import type { Config } from "./config.ts";
 
 /**
  * The format that this version writes. It grows when an older version could not read the folder.
@@ -40,6 +41,10 @@ export function dataFolderAt(folder: string): DataFolder {
     socket: (box) => join(sockets, `${shortName(box)}.sock`),
   };
 }
+
+/** The file of the API keys: where the configuration says, else the folder's own. */
+export const keysFile = (config: Pick<Config, "keysFile">, data: DataFolder): string =>
+  config.keysFile === "" ? data.keys : resolve(config.keysFile);
 
 /** Box names hold a worker's name of up to 100 letters; a socket's path has no room for that. */
 function shortName(box: string): string {

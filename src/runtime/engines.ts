@@ -2,6 +2,7 @@ import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { assert } from "../lib/errors.ts";
+import { peerToken } from "../lib/http/peer-token.ts";
 import { limits } from "../lib/limits.ts";
 import type { RateCounter, RateLimit } from "../lib/rate-counter.ts";
 import type { QueueEngine } from "../queue/engine.ts";
@@ -28,8 +29,10 @@ export interface Engines extends AsyncDisposable {
   workerCache(system: string, worker: string): Promise<CacheEngine>;
   /** Counts requests for all gateways together; undefined where each counts for itself. */
   rateCounter(system: string, limit: RateLimit, share: number): Promise<RateCounter | undefined>;
-  /** One for the process, whoever asks. */
+  /** One for the process, whoever asks; this host's own or another's. */
   spans(): Promise<SpanStore>;
+  /** The one in the data folder, for whoever serves it to other hosts. */
+  ownSpans(): Promise<SpanStore>;
 }
 
 export interface EnginesOptions {
@@ -71,7 +74,8 @@ export function createEngines(options: EnginesOptions): Engines {
       const url = config.cache;
       return await keep(openRedisRateCounter({ url, system, clock, limit, shareOfRequests }));
     },
-    spans: () => (spans ??= keep(openSpans(data, clock))),
+    spans: () => (spans ??= keep(openSpans(config, data, clock))),
+    ownSpans: () => keep(openOwnSpans(data, clock)),
     async [Symbol.asyncDispose]() {
       // The last opened first: nothing is closed under those that use it.
       for (const engine of opened.splice(0).reverse()) await engine.close();
@@ -121,7 +125,14 @@ async function openMemoryCache(clock: Clock): Promise<CacheEngine> {
   return createMemoryCache({ bytesMax: limits.cacheBytesMax, clock });
 }
 
-async function openSpans(data: DataFolder, clock: Clock): Promise<SpanStore> {
+async function openSpans(config: Config, data: DataFolder, clock: Clock): Promise<SpanStore> {
+  if (config.traces === "sqlite:") return await openOwnSpans(data, clock);
+  const { openHttpSpanStore } = await import("../engines/http/span-store.ts");
+  const token = peerToken(config.clusterSecret, "traces");
+  return openHttpSpanStore({ address: config.traces, token });
+}
+
+async function openOwnSpans(data: DataFolder, clock: Clock): Promise<SpanStore> {
   const { openSqliteSpanStore } = await import("../engines/sqlite/span-store.ts");
   return await openSqliteSpanStore({ file: data.traces, clock });
 }

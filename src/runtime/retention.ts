@@ -1,5 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
+import { peerToken } from "../lib/http/peer-token.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Applied, RetentionLimits } from "../queue/retention.ts";
@@ -60,8 +61,9 @@ async function retain(
     import("../queue/retention.ts"),
     import("../worker/http-link.ts"),
   ]);
+  const token = peerToken(config.clusterSecret, "worker");
   const applied = workers.map(async ({ name, addresses }): Promise<Applied | undefined> => {
-    const link = createHttpWorkerLink(name, addresses);
+    const link = createHttpWorkerLink(name, addresses, { clock, token });
     try {
       return positionsOf(await link.progress(signal));
     } catch {

@@ -87,6 +87,11 @@ export const settings = {
     fallback: "open",
     says: "Who may call the API and the admin API: open (this machine only), or keys, jwt, or keys,jwt.",
   },
+  keysFile: {
+    variable: "MILLRACE_KEYS_FILE",
+    fallback: "",
+    says: "File of the API keys, for several hosts to have the same; else keys.json in the data folder.",
+  },
   jwtIssuer: {
     variable: "MILLRACE_JWT_ISSUER",
     fallback: "",
@@ -141,6 +146,42 @@ export const settings = {
     variable: "MILLRACE_IDEMPOTENCY_KEY",
     fallback: "optional",
     says: "Whether requests that publish must carry an Idempotency-Key: optional or required.",
+  },
+  listen: {
+    variable: "MILLRACE_LISTEN",
+    fallback: "",
+    says: "Where other hosts reach the gateways, workers and traces of this one, such as 0.0.0.0:8081; ports count up from it. Else sockets in the data folder.",
+  },
+  gatewayUrls: {
+    variable: "MILLRACE_GATEWAY_URLS",
+    fallback: "",
+    says: "Where the balancer finds the gateways: http://10.0.0.2:8081,http://10.0.0.3:8081. Else those of this host.",
+  },
+  workerUrls: {
+    variable: "MILLRACE_WORKER_URLS",
+    fallback: "",
+    says: "Where gateways find the workers' instances: timelines=http://10.0.0.4:8081,timelines=http://10.0.0.5:8081,…. A worker not named is looked for on this host.",
+  },
+  traces: {
+    variable: "MILLRACE_TRACES",
+    fallback: "sqlite:",
+    says: "Where spans are kept: sqlite: (in the data folder), or the address at which the admin port's host keeps them for all, http://10.0.0.6:8081.",
+  },
+  clusterSecret: {
+    variable: "MILLRACE_CLUSTER_SECRET",
+    fallback: "",
+    secret: true,
+    says: "What hosts show each other, the same on all: at least 32 characters.",
+  },
+  trustedProxies: {
+    variable: "MILLRACE_TRUSTED_PROXIES",
+    fallback: "",
+    says: "Proxies in front of gateways whose X-Forwarded-For is believed, such as 10.0.0.9,10.0.1.0/24.",
+  },
+  hostName: {
+    variable: "MILLRACE_HOST_NAME",
+    fallback: "",
+    says: "This host's name in the names of instances and in traces, unlike any other's; the machine's own where the workers' databases are shared.",
   },
   drainMs: {
     variable: "MILLRACE_DRAIN_MS",

@@ -1,18 +1,20 @@
 import { resolve } from "node:path";
 import { KeyStore } from "../gateway/auth/key-store.ts";
+import { isLoopback } from "../lib/address.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { SystemDefinition } from "../system/system.ts";
-import { assertAccessSafe } from "./access.ts";
+import { assertAccessSafe, assertPeersKnown } from "./access.ts";
 import { loadApplication } from "./application.ts";
 import { type Config, type Flags, parseConfig } from "./config.ts";
-import { type DataFolder, openDataFolder } from "./data-folder.ts";
+import { type DataFolder, keysFile, openDataFolder } from "./data-folder.ts";
 import { lockBoxes } from "./data-lock.ts";
 import { createLog } from "./logging.ts";
 import { keepRetention } from "./retention.ts";
+import { parseSelection } from "./selection.ts";
 import { Supervisor } from "./supervisor.ts";
-import { type BoxPlan, lockNames, parseSelection, planTopology } from "./topology.ts";
+import { type BoxPlan, lockNames, planTopology } from "./topology.ts";
 
 export interface StartOptions {
   readonly app: string;
@@ -58,6 +60,8 @@ export async function startSystem(
     createLog(config, "supervisor"),
   ]);
   const plans = planTopology(system, config, data, selection);
+  warnOfFiles(config, log);
+  assertPeersKnown(config, plans);
   const locks = await lockBoxes(data, lockNames(plans));
   const supervisor = new Supervisor({
     plans,
@@ -80,7 +84,8 @@ export async function startSystem(
   try {
     const firstKey = await makeFirstKey(config, data, options.mayShowKey, log);
     await supervisor.start();
-    // Of several supervisors on one folder, the one with the gateways keeps the queue short.
+    // Whoever has gateways keeps the queue short. Several hosts may: each lets go of what all
+    // workers have handled, and what is gone already is gone.
     const gateway = plans.find((plan) => plan.kind === "gateway");
     if (gateway !== undefined) {
       const { workers } = gateway;
@@ -90,6 +95,17 @@ export async function startSystem(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Each host would have a queue and databases of its own, and none would see another's. */
+function warnOfFiles(config: Config, log: Log): void {
+  const { gatewayUrls, workerUrls, queue, database } = config;
+  const others = [...gatewayUrls, ...[...workerUrls.values()].flat()];
+  if (others.every(({ host }) => isLoopback(host))) return;
+  for (const [variable, engine] of Object.entries({ QUEUE: queue, DATABASE: database })) {
+    if (engine !== "sqlite:") continue;
+    log.warn({}, `MILLRACE_${variable} is a file of this host, which other hosts do not see`);
   }
 }
 
@@ -114,9 +130,10 @@ async function makeFirstKey(
   log: Log,
 ): Promise<string | undefined> {
   if (!config.auth.includes("keys")) return undefined;
-  const store = await KeyStore.open({ file: data.keys, clock: systemClock });
+  const store = await KeyStore.open({ file: keysFile(config, data), clock: systemClock });
   if (store.list().length > 0) return undefined;
-  if (!mayShow) {
+  // A file that several hosts have is made on one of them, on purpose.
+  if (!mayShow || config.keysFile !== "") {
     log.warn({}, "There is no API key yet. Make one: millrace keys create NAME");
     return undefined;
   }

@@ -1,9 +1,11 @@
-import type { Address } from "../lib/address.ts";
+import { hostname } from "node:os";
+import { type Address, formatAddress, type HostAddress } from "../lib/address.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
+import { type Selection, selects } from "./selection.ts";
 
 /**
  * One box: what it is, where it listens and whom it must reach. Plain data, sent to its process.
@@ -25,6 +27,7 @@ export interface BalancerPlan {
   /** For people: logs, traces, the screen. */
   readonly title: string;
   readonly listen: Address;
+  /** Behind an address that is a name there may be several. */
   readonly gateways: readonly { readonly name: string; readonly address: Address }[];
   /** Addresses of webhooks: like those of events, requests there must not be repeated blindly. */
   readonly publishPaths: readonly string[];
@@ -48,8 +51,8 @@ export interface WorkerPlan {
   /** `worker timelines 1`. */
   readonly title: string;
   readonly worker: string;
-  /** From 1. */
-  readonly instance: number;
+  /** `timelines 1`, or `timelines 1 on d` where hosts share the worker's database. */
+  readonly instance: string;
   readonly listen: Address;
 }
 
@@ -58,31 +61,14 @@ export interface AdminPlan {
   readonly name: "admin";
   readonly title: string;
   readonly listen: Address;
-}
-
-/** Which boxes to run here: all, all of a kind, or the instances of one worker. */
-export type Selection =
-  | { readonly kind: "all" | "balancer" | "gateway" | "admin" }
-  | { readonly kind: "worker"; readonly worker: string };
-
-/**
- * Reads `--only`: `gateway`, `balancer`, `admin` or `worker:timelines`.
- *
- * @throws MR_USAGE
- */
-export function parseSelection(text: string | undefined): Selection {
-  if (text === undefined) return { kind: "all" };
-  if (text === "gateway" || text === "balancer" || text === "admin") return { kind: text };
-  const worker = /^worker:(.+)$/.exec(text)?.[1];
-  if (worker !== undefined) return { kind: "worker", worker };
-  throw new MillraceError("MR_USAGE", `--only is ${JSON.stringify(text)}.`, {
-    remedy: "It takes gateway, balancer, admin, or worker:NAME.",
-  });
+  /** Where it serves this host's traces to all others. */
+  readonly spans?: Address;
 }
 
 /**
- * Which processes make up the system, and which of them are to run here. The addresses follow from
- * the data folder alone, so that boxes started apart find each other.
+ * Which processes make up the system, and which of them are to run here. Boxes of this host find
+ * each other by the data folder alone, also when they are started apart; those of other hosts stand
+ * in the configuration.
  *
  * @throws MR_CONFIG_INVALID, MR_USAGE where a worker is named that the application does not have
  */
@@ -90,86 +76,129 @@ export function planTopology(
   system: SystemDefinition,
   config: Config,
   data: DataFolder,
-  selection: Selection = { kind: "all" },
+  selection: Selection = "all",
 ): readonly BoxPlan[] {
   checkWorkerNames(system, config, selection);
+  const host = hostOf(config);
+  const at = host === "" ? "" : ` on ${host}`;
+  const gateways = numbered("gateway", config.gateways);
   const workers = system.workers.map(({ name }) => ({
     name,
     boxes: numbered(`worker-${name}`, config.workers.get(name) ?? 1),
   }));
-  const gateways = numbered("gateway", config.gateways).map((name) => ({
-    name,
-    address: { socketPath: data.socket(name) },
-  }));
+  const places = placesOf(config, data, [
+    ...(selects(selection, "gateway") ? gateways : []),
+    ...workers.flatMap(({ name, boxes }) => (selects(selection, "worker", name) ? boxes : [])),
+    ...(selects(selection, "admin") ? ["admin"] : []),
+  ]);
 
   const balancer: BalancerPlan = {
     kind: "balancer",
     name: "balancer",
-    title: "balancer",
+    title: `balancer${at}`,
     listen: { host: config.host, port: config.port },
-    gateways,
+    gateways:
+      config.gatewayUrls.length > 0
+        ? config.gatewayUrls.map((address) => ({ name: formatAddress(address), address }))
+        : gateways.map((name) => ({ name, address: places.reach(name) })),
     publishPaths: system.webhooks.map(({ path }) => path),
   };
   const reached = workers.map(({ name, boxes }) => ({
     name,
-    addresses: boxes.map((box) => ({ socketPath: data.socket(box) })),
+    addresses: config.workerUrls.get(name) ?? boxes.map((box) => places.reach(box)),
   }));
   const gatewayPlans = gateways.map(
-    ({ name, address }, index): GatewayPlan => ({
+    (name, index): GatewayPlan => ({
       kind: "gateway",
       name,
-      title: `gateway ${index + 1}`,
-      listen: address,
+      title: `gateway ${index + 1}${at}`,
+      listen: places.listen(name),
       workers: reached,
     }),
   );
   const workerPlans = workers.flatMap(({ name: worker, boxes }) =>
-    boxes.map(
-      (name, index): WorkerPlan => ({
-        kind: "worker",
-        name,
-        title: `worker ${worker} ${index + 1}`,
-        worker,
-        instance: index + 1,
-        listen: { socketPath: data.socket(name) },
-      }),
-    ),
+    boxes.map((name, index): WorkerPlan => {
+      const instance = `${worker} ${index + 1}${at}`;
+      const title = `worker ${instance}`;
+      return { kind: "worker", name, title, worker, instance, listen: places.listen(name) };
+    }),
   );
-  const plans = [balancer, ...gatewayPlans, ...workerPlans, ...adminPlans(config, selection)];
+  const admin = adminPlans(config, selection, at).map((plan) =>
+    config.listen === undefined ? plan : { ...plan, spans: places.listen("admin") },
+  );
+  const plans = [balancer, ...gatewayPlans, ...workerPlans, ...admin];
   return plans.filter((plan) => isSelected(plan, selection));
 }
 
 /** None where it is turned off. */
-function adminPlans({ adminHost: host, adminPort: port }: Config, selection: Selection) {
-  const plan = { kind: "admin", name: "admin", title: "admin" } as const;
+function adminPlans(config: Config, selection: Selection, at: string): AdminPlan[] {
+  const { adminHost: host, adminPort: port } = config;
+  const plan = { kind: "admin", name: "admin", title: `admin${at}` } as const;
   if (port !== "off") return [{ ...plan, listen: { host, port } }];
-  if (selection.kind !== "admin") return [];
-  throw new MillraceError("MR_USAGE", "--only is admin, which MILLRACE_DASHBOARD_PORT turns off.");
+  if (selection === "all" || !selects(selection, "admin")) return [];
+  throw new MillraceError(
+    "MR_USAGE",
+    "--only names admin, which MILLRACE_DASHBOARD_PORT turns off.",
+  );
 }
+
+/**
+ * Instances hold their partitions by their names, so two hosts must never have an equal one. Where
+ * the workers' databases lie in this host's data folder there is no second host.
+ */
+function hostOf({ hostName, database }: Config): string {
+  if (hostName !== "") return hostName;
+  return database === "sqlite:" || database === "memory:" ? "" : hostname();
+}
+
+interface Places {
+  /** Where a box listens. */
+  listen(box: string): Address;
+  /** Where it is reached from this host. */
+  reach(box: string): Address;
+}
+
+/** Sockets in the data folder, or for those that run here, one port after another. */
+function placesOf({ listen }: Config, data: DataFolder, here: readonly string[]): Places {
+  const placeOf = (box: string, host: (listen: HostAddress) => string): Address => {
+    const index = here.indexOf(box);
+    if (listen === undefined || index < 0) return { socketPath: data.socket(box) };
+    return { host: host(listen), port: listen.port + index };
+  };
+  return {
+    listen: (box) => placeOf(box, ({ host }) => host),
+    reach: (box) => placeOf(box, ({ host }) => everywhere[host] ?? host),
+  };
+}
+
+/** Addresses that listen everywhere, and how they are reached on their own machine. */
+const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 const numbered = (name: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
 
-function isSelected(plan: BoxPlan, selection: Selection): boolean {
-  if (selection.kind === "all") return true;
-  if (selection.kind !== plan.kind) return false;
-  return plan.kind !== "worker" || ("worker" in selection && selection.worker === plan.worker);
-}
+const isSelected = (plan: BoxPlan, selection: Selection): boolean =>
+  selects(selection, plan.kind, plan.kind === "worker" ? plan.worker : undefined);
 
 function checkWorkerNames(system: SystemDefinition, config: Config, selection: Selection): void {
   const known = system.workers.map(({ name }) => name);
-  const unknown = [...config.workers.keys()].find((name) => !known.includes(name));
-  if (unknown !== undefined) {
+  for (const [variable, named] of [
+    ["MILLRACE_WORKERS", config.workers],
+    ["MILLRACE_WORKER_URLS", config.workerUrls],
+  ] as const) {
+    const unknown = [...named.keys()].find((name) => !known.includes(name));
+    if (unknown === undefined) continue;
     throw new MillraceError(
       "MR_CONFIG_INVALID",
-      `MILLRACE_WORKERS names ${unknown}, which ${system.name} does not have.${didYouMean(unknown, known)}`,
+      `${variable} names ${unknown}, which ${system.name} does not have.${didYouMean(unknown, known)}`,
       { remedy: `Its workers: ${known.join(", ")}.` },
     );
   }
-  if (selection.kind === "worker" && !known.includes(selection.worker)) {
+  for (const { worker } of selection === "all" ? [] : selection) {
+    if (worker === undefined || known.includes(worker)) continue;
     throw new MillraceError(
       "MR_USAGE",
-      `${system.name} has no worker ${selection.worker}.${didYouMean(selection.worker, known)}`,
+      `${system.name} has no worker ${worker}.${didYouMean(worker, known)}`,
       { remedy: `Its workers: ${known.join(", ")}.` },
     );
   }

@@ -1,39 +1,42 @@
-import { Pool } from "undici";
-import type { Address } from "../lib/address.ts";
-import { type ErrorCodeName, errorCodes } from "../lib/error-codes.ts";
-import { MillraceError } from "../lib/errors.ts";
-import { limits } from "../lib/limits.ts";
+import { type Address, formatAddress } from "../lib/address.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { isMillraceError, MillraceError } from "../lib/errors.ts";
+import { followAddresses } from "../lib/follow-addresses.ts";
+import { InstanceLink, type WireRequest } from "./instance-link.ts";
 import { formatPlace, type Progress, type Standing, type WorkerLink } from "./link.ts";
-import type { WireError } from "./server.ts";
-
-/** All of them are safe to repeat. */
-interface WireRequest {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  readonly headers?: Record<string, string>;
-}
 
 export interface HttpWorkerLink extends WorkerLink {
   close(): Promise<void>;
 }
 
+export interface HttpLinkOptions {
+  readonly clock?: Clock;
+  /** What the instances want to be shown, where they are on other hosts. */
+  readonly token?: string | undefined;
+  /** All addresses of a name. */
+  readonly resolve?: (name: string) => Promise<readonly string[]>;
+}
+
 /**
  * Reaches a worker's instances over HTTP, in turn; one that does not answer is passed by. Any
- * instance can answer anything, since all read one database.
+ * instance can answer anything, since all read one database. Behind a name there may be several,
+ * which come and go.
  */
-export function createHttpWorkerLink(name: string, instances: readonly Address[]): HttpWorkerLink {
-  const pools = instances.map(poolOf);
-  let turn = 0;
+export function createHttpWorkerLink(
+  name: string,
+  addresses: readonly Address[],
+  options: HttpLinkOptions = {},
+): HttpWorkerLink {
+  const instances = followInstances(addresses, options);
 
   const send = async (request: WireRequest, signal?: AbortSignal) => {
+    await instances.ready;
     let failure: unknown;
-    for (let tried = 0; tried < pools.length; tried++) {
-      const pool = pools[turn++ % pools.length];
-      if (pool === undefined) break;
+    for (const instance of instances.inTurn()) {
       try {
-        return await ask(pool, request, signal);
+        return await instance.ask(request, signal);
       } catch (thrown) {
-        if (thrown instanceof MillraceError && thrown.code !== "MR_DRAINING") throw thrown;
+        if (isMillraceError(thrown) && !isPassedBy(thrown)) throw thrown;
         if (signal?.aborted) throw thrown;
         failure = thrown;
       }
@@ -65,40 +68,46 @@ export function createHttpWorkerLink(name: string, instances: readonly Address[]
     async progress(signal): Promise<Progress> {
       return JSON.parse(await send({ method: "GET", path: "/progress" }, signal));
     },
+    close: () => instances.close(),
+  };
+}
+
+function followInstances(
+  addresses: readonly Address[],
+  { clock = systemClock, token, ...options }: HttpLinkOptions,
+) {
+  let instances = new Map<string, InstanceLink>();
+  let turn = 0;
+  const following = followAddresses(addresses, {
+    ...options,
+    clock,
+    changed(found) {
+      const before = instances;
+      instances = new Map(
+        found.map((address) => {
+          const text = formatAddress(address);
+          return [text, before.get(text) ?? new InstanceLink(address, { clock, token })];
+        }),
+      );
+      for (const [text, instance] of before) if (!instances.has(text)) void instance.close();
+    },
+  });
+  return {
+    ready: following.ready,
+    /** Those to try, one after another: each begins as often, and doubtful ones come last. */
+    inTurn(): InstanceLink[] {
+      const reachable = [...instances.values()].filter(({ isReachable }) => isReachable);
+      const first = turn++ % Math.max(1, reachable.length);
+      const rotated = [...reachable.slice(first), ...reachable.slice(0, first)];
+      return rotated.sort((one, other) => Number(one.isDoubtful) - Number(other.isDoubtful));
+    },
     async close() {
-      await Promise.all(pools.map((pool) => pool.close()));
+      following[Symbol.dispose]();
+      await Promise.all([...instances.values()].map((instance) => instance.close()));
     },
   };
 }
 
-function poolOf(address: Address): Pool {
-  const options = {
-    connections: limits.linkConnectionsMax,
-    keepAliveTimeout: limits.linkKeepAliveMs,
-    headersTimeout: limits.requestTimeoutMs + limits.preferWaitSecondsMax * 1_000,
-    bodyTimeout: limits.requestTimeoutMs,
-  };
-  if ("socketPath" in address) {
-    return new Pool("http://worker", { ...options, socketPath: address.socketPath });
-  }
-  return new Pool(`http://${address.host}:${address.port}`, options);
-}
-
-async function ask(pool: Pool, request: WireRequest, signal?: AbortSignal): Promise<string> {
-  const { statusCode, body } = await pool.request({
-    ...request,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const text = await body.text();
-  if (statusCode === 200) return text;
-  throw fromWire(JSON.parse(text));
-}
-
-function fromWire(wire: WireError): MillraceError {
-  const code = Object.hasOwn(errorCodes, wire.code) ? (wire.code as ErrorCodeName) : "MR_INTERNAL";
-  return new MillraceError(code, wire.message, {
-    faults: wire.faults,
-    ...(wire.remedy === undefined ? {} : { remedy: wire.remedy }),
-    ...(wire.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: wire.retryAfterSeconds }),
-  });
-}
+/** It is stopping, or is none of ours: another instance may do. */
+const isPassedBy = ({ code }: MillraceError): boolean =>
+  code === "MR_DRAINING" || code === "MR_PEER_UNKNOWN";

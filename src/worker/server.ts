@@ -1,94 +1,36 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type Address, listenOptions } from "../lib/address.ts";
-import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
+import type { IncomingMessage } from "node:http";
+import type { Address } from "../lib/address.ts";
+import { MillraceError } from "../lib/errors.ts";
+import { createInnerServer } from "../lib/http/inner-server.ts";
 import type { Service } from "../lib/lifecycle.ts";
-import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
 import type { Place, WorkerLink } from "./link.ts";
-
-/** How an error travels from a worker to the gateway, which alone makes a problem of it. */
-export interface WireError {
-  readonly code: string;
-  readonly message: string;
-  readonly remedy?: string;
-  readonly faults: MillraceError["faults"];
-  readonly retryAfterSeconds?: number;
-}
 
 export interface WorkerServerParts {
   readonly link: WorkerLink;
   readonly listen: Address;
+  /** What gateways have to show, where other hosts can connect. */
+  readonly token?: string | undefined;
   readonly log: Log;
   /** Whether this instance is ready: started, and not stopping. */
   readonly isReady: () => boolean;
 }
 
 /**
- * Serves a worker to the system's other boxes over HTTP, on a Unix socket or a private address. It
- * is no public interface: who may ask what is decided at the gateway.
+ * Serves a worker to the system's other boxes over HTTP.
  *
  *   GET /queries/{name}?…   with `millrace-after: 7:1, 3:22`
  *   GET /standing/{partition}/{position}?waitMs=
  *   POST /cancel?id=…&source=…&place=7:1
  *   GET /progress, /livez, /readyz
  */
-export function createWorkerServer(parts: WorkerServerParts): Service {
-  const server = createServer((request, response) => {
-    answer(parts, request, response).catch((thrown) => {
-      parts.log.error({ err: asError(thrown) }, "an answer of the worker broke off");
-      response.destroy();
-    });
-  });
-  server.keepAliveTimeout = limits.linkKeepAliveMs;
-  server.headersTimeout = limits.headersTimeoutMs;
-  server.requestTimeout = limits.requestTimeoutMs;
-  return {
-    start: () => listen(server, parts.listen),
-    stop: () => close(server),
-    [Symbol.asyncDispose]: () => close(server),
-  };
-}
-
-function listen(server: Server, address: Address): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(listenOptions(address), () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-
-async function close(server: Server): Promise<void> {
-  if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  await closed;
-}
-
-async function answer(
-  parts: WorkerServerParts,
-  request: IncomingMessage,
-  response: ServerResponse,
-) {
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  try {
-    const body = await route(parts, request, gone.signal);
-    response.writeHead(200, { "content-type": "application/json" }).end(body);
-  } catch (thrown) {
-    if (gone.signal.aborted) return;
-    const error = isMillraceError(thrown)
-      ? thrown
-      : new MillraceError("MR_INTERNAL", "The worker failed.", { cause: thrown });
-    if (error.status >= 500) parts.log.warn({ err: thrown, url: request.url }, error.message);
-    response.writeHead(error.status, { "content-type": "application/json" });
-    response.end(JSON.stringify(toWire(error)));
-  }
+export function createWorkerServer({ link, token, ...options }: WorkerServerParts): Service {
+  const answer = (request: IncomingMessage, signal: AbortSignal) => route(link, request, signal);
+  return createInnerServer({ ...options, token, answer });
 }
 
 async function route(
-  { link, isReady }: WorkerServerParts,
+  link: WorkerLink,
   request: IncomingMessage,
   signal: AbortSignal,
 ): Promise<string> {
@@ -106,11 +48,6 @@ async function route(
       return JSON.stringify(await cancel(link, request.method, search, signal));
     case "progress":
       return JSON.stringify(await link.progress(signal));
-    case "livez":
-      return JSON.stringify({ status: "pass" });
-    case "readyz":
-      if (isReady()) return JSON.stringify({ status: "pass" });
-      throw new MillraceError("MR_DRAINING", `${link.name} is not ready.`);
     default:
       throw new MillraceError("MR_NOT_FOUND", `The worker has nothing at ${path}.`);
   }
@@ -137,16 +74,4 @@ function placesOf(header: string | string[] | undefined): Place[] {
     const [partition, position] = text.split(":").map(Number);
     return { partition: partition ?? 0, position: position ?? 0 };
   });
-}
-
-function toWire(error: MillraceError): WireError {
-  return {
-    code: error.code,
-    message: error.message,
-    faults: error.faults,
-    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
-    ...(error.retryAfterSeconds === undefined
-      ? {}
-      : { retryAfterSeconds: error.retryAfterSeconds }),
-  };
 }

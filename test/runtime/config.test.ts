@@ -27,6 +27,7 @@ const samples: Readonly<Record<SettingName, readonly [right: string, wrong: stri
   cache: ["redis://127.0.0.1:6379/1", "memcached://host"],
   partitions: ["32", "-1"],
   auth: ["keys", "open,keys"],
+  keysFile: ["/etc/millrace/keys.json", ""],
   jwtIssuer: ["https://issuer.example", ""],
   jwtAudience: ["api", ""],
   jwtKeys: ["https://issuer.example/keys", ""],
@@ -38,6 +39,13 @@ const samples: Readonly<Record<SettingName, readonly [right: string, wrong: stri
   connectionsPerAddress: ["5000", "0"],
   publicUrl: ["https://api.example", "ftp://api.example"],
   idempotencyKey: ["required", "sometimes"],
+  listen: ["[::]:8081", "8081"],
+  gatewayUrls: ["http://127.0.0.1:8081, http://localhost:8082", "127.0.0.1:8081"],
+  workerUrls: ["timelines=http://127.0.0.1:8081,timelines=http://[::1]:8081", "http://[::1]:8081"],
+  traces: ["http://127.0.0.1:8081", "memory:"],
+  clusterSecret: ["0123456789abcdef0123456789abcdef", "short"],
+  trustedProxies: ["10.0.0.9,10.0.1.0/24,fd00::/8", "10.0.0.9/33"],
+  hostName: ["host-d.example", "host d"],
   drainMs: ["500", "1e3"],
   hangMs: ["3000", "100"],
   logLevel: ["debug", "loud"],
@@ -56,23 +64,26 @@ const failure = (parse: () => unknown): MillraceError => {
 };
 
 describe("every setting", () => {
-  it.each(entries)("%s: default, then variable, then flag", (name, { variable, fallback }) => {
-    const [right] = samples[name];
-    const origin = (flags: object, environment: Record<string, string>) => {
-      const shown = describeConfig(parseConfig(flags, environment));
-      return shown.find((setting) => setting.name === name);
-    };
-    expect(origin({}, {})).toMatchObject({ value: fallback, origin: "default" });
-    expect(origin({}, { [variable]: "" })).toMatchObject({ origin: "default" });
-    expect(origin({}, { [variable]: right })).toMatchObject({
-      value: right,
-      origin: "environment",
-    });
-    expect(origin({ [name]: right }, { [variable]: fallback })).toMatchObject({
-      value: right,
-      origin: "flag",
-    });
-  });
+  it.each(entries)(
+    "%s: default, then variable, then flag",
+    (name, { variable, fallback, secret }) => {
+      const [right] = samples[name];
+      const origin = (flags: object, environment: Record<string, string>) => {
+        const shown = describeConfig(parseConfig(flags, environment));
+        return shown.find((setting) => setting.name === name);
+      };
+      expect(origin({}, {})).toMatchObject({ value: fallback, origin: "default" });
+      expect(origin({}, { [variable]: "" })).toMatchObject({ origin: "default" });
+      expect(origin({}, { [variable]: right })).toMatchObject({
+        value: secret ? "(hidden)" : right,
+        origin: "environment",
+      });
+      expect(origin({ [name]: right }, { [variable]: fallback })).toMatchObject({
+        value: secret ? "(hidden)" : right,
+        origin: "flag",
+      });
+    },
+  );
 
   it("tells all wrong values together, each by its variable", () => {
     const wrong = entries.filter(([name]) => samples[name][1].trim() !== "");
@@ -126,6 +137,38 @@ it("never answers but with a whole configuration or with MR_CONFIG_INVALID", () 
       }
     }),
   );
+});
+
+it("wants the secret wherever another host is named, and reads what is where", () => {
+  const environment = {
+    MILLRACE_GATEWAY_URLS: "http://10.0.0.2:8081, http://gateways:8081/",
+    MILLRACE_WORKER_URLS: "a=http://10.0.0.4:1,b-c=http://[fd00::5]:2,a=http://10.0.0.5:3",
+    MILLRACE_TRACES: "http://10.0.0.6:8081",
+    MILLRACE_LISTEN: "[::]:8081",
+  };
+  const { faults } = failure(() => parseConfig({}, environment));
+  expect(faults.map(({ detail }) => detail.split("; ")[1])).toEqual([
+    "MILLRACE_GATEWAY_URLS names another host.",
+    "MILLRACE_WORKER_URLS names another host.",
+    "MILLRACE_TRACES names another host.",
+  ]);
+  const MILLRACE_CLUSTER_SECRET = "0123456789abcdef0123456789abcdef";
+  const { config } = parseConfig({}, { ...environment, MILLRACE_CLUSTER_SECRET });
+  expect(config).toMatchObject({
+    listen: { host: "::", port: 8_081 },
+    gatewayUrls: [
+      { host: "10.0.0.2", port: 8_081 },
+      { host: "gateways", port: 8_081 },
+    ],
+    traces: { host: "10.0.0.6", port: 8_081 },
+  });
+  expect(Object.fromEntries(config.workerUrls)).toEqual({
+    a: [
+      { host: "10.0.0.4", port: 1 },
+      { host: "10.0.0.5", port: 3 },
+    ],
+    "b-c": [{ host: "fd00::5", port: 2 }],
+  });
 });
 
 it("wants everything that tokens need once tokens are switched on", () => {

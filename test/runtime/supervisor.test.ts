@@ -39,7 +39,7 @@ const worker: BoxPlan = {
   name: "worker-a-1",
   title: "worker a 1",
   worker: "a",
-  instance: 1,
+  instance: "a 1",
   listen,
 };
 

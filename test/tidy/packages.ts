@@ -36,7 +36,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "rate-limiter-flexible": ["gateway/", "engines/redis/"],
   "structured-headers": ["gateway/", "lib/"],
   // Wherever one box asks another over HTTP.
-  undici: ["balancer/", "gateway/auth/", "worker/", "runtime/", "cli/"],
+  undici: ["balancer/", "gateway/auth/", "worker/", "engines/http/", "runtime/", "cli/"],
   zod: ["runtime/", "gateway/auth/"],
   "node:sqlite": ["engines/sqlite/sqlite.ts"],
 };

@@ -1,16 +1,23 @@
 /**
- * Both span stores pass the conformance suite; the SQLite one besides serves several connections to
- * one file, begins anew where the file is damaged or of another version, and waits for no lock with
- * the event loop standing still.
+ * All span stores pass the conformance suite, that of another host over HTTP among them, which asks
+ * for the secret and says when its host is gone; the SQLite one besides serves several connections
+ * to one file, begins anew where the file is damaged or of another version, and waits for no lock
+ * with the event loop standing still.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
 import { spanStoreConformance } from "../../src/conformance/span-store.ts";
+import { openHttpSpanStore } from "../../src/engines/http/span-store.ts";
 import { openMemorySpanStore } from "../../src/engines/memory/span-store.ts";
 import { openSqliteSpanStore } from "../../src/engines/sqlite/span-store.ts";
 import { openSqlite } from "../../src/engines/sqlite/sqlite.ts";
+import { peerToken } from "../../src/lib/http/peer-token.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { createSpanServer } from "../../src/tracing/span-server.ts";
+import type { SpanStore } from "../../src/tracing/span-store.ts";
+import { freePort } from "../support/free-port.ts";
 import { spanRecord } from "./span-records.ts";
 
 let folder: string;
@@ -30,6 +37,52 @@ spanStoreConformance(
   { describe, it },
   { name: "SQLite", open: (options) => openSqliteSpanStore({ file, ...options }) },
 );
+
+spanStoreConformance(
+  { describe, it },
+  {
+    name: "another host's",
+    async open(options) {
+      const { client, server } = await serve(openMemorySpanStore(options));
+      return {
+        ...client,
+        async close() {
+          await client.close();
+          await server.stop();
+        },
+      };
+    },
+  },
+);
+
+const secret = "0123456789abcdef0123456789abcdef";
+
+async function serve(store: SpanStore) {
+  const address = { host: "127.0.0.1", port: await freePort() };
+  const token = peerToken(secret, "traces");
+  const server = createSpanServer({ store, listen: address, token, log: silentLog });
+  await server.start();
+  return { address, server, client: openHttpSpanStore({ address, token }) };
+}
+
+test("another host's store wants the secret for it, and says when it is gone", async () => {
+  const { address, server, client } = await serve(openMemorySpanStore());
+  for (const token of [undefined, peerToken(secret, "worker"), peerToken("other", "traces")]) {
+    const stranger = openHttpSpanStore({ address, token });
+    await expect(stranger.write([spanRecord()])).rejects.toMatchObject({
+      code: "MR_TRACES_UNAVAILABLE",
+      message: expect.stringContaining("for the system's own hosts"),
+    });
+    await stranger.close();
+  }
+  expect(await client.trace(spanRecord().traceId)).toEqual([]);
+  await server.stop();
+  await expect(client.trace(spanRecord().traceId)).rejects.toMatchObject({
+    code: "MR_TRACES_UNAVAILABLE",
+    retryAfterSeconds: 1,
+  });
+  await client.close();
+});
 
 describe("in SQLite", () => {
   test("what one connection writes, another reads", async () => {

@@ -1,7 +1,10 @@
 import { createAdmin } from "../../admin/admin.ts";
+import type { Address } from "../../lib/address.ts";
+import { peerToken } from "../../lib/http/peer-token.ts";
+import type { Service } from "../../lib/lifecycle.ts";
 import { databaseFile } from "../database-file.ts";
 import type { AdminPlan } from "../topology.ts";
-import type { StartBox } from "./box.ts";
+import type { BoxContext, StartBox } from "./box.ts";
 import { authOf } from "./gateway-auth.ts";
 
 /**
@@ -10,6 +13,7 @@ import { authOf } from "./gateway-auth.ts";
  */
 export const startAdmin: StartBox<AdminPlan> = async (plan, context) => {
   const { config, clock, data, log, engines, workerNames } = context;
+  const spans = plan.spans === undefined ? undefined : await startSpans(plan.spans, context);
   const auth = await authOf(context);
   const admin = createAdmin({
     workerNames,
@@ -32,7 +36,20 @@ export const startAdmin: StartBox<AdminPlan> = async (plan, context) => {
     ...("port" in address ? { adminPort: address.port } : {}),
     async stop() {
       await admin.stop();
+      await spans?.stop();
       auth[Symbol.dispose]();
     },
   };
 };
+
+/** Serves this host's traces to all others. */
+async function startSpans(listen: Address, { config, engines, log }: BoxContext): Promise<Service> {
+  const [{ createSpanServer }, store] = await Promise.all([
+    import("../../tracing/span-server.ts"),
+    engines.ownSpans(),
+  ]);
+  const token = peerToken(config.clusterSecret, "traces");
+  const server = createSpanServer({ store, listen, token, log });
+  await server.start();
+  return server;
+}

@@ -2,6 +2,7 @@ import type { Auth } from "../../gateway/auth/authenticate.ts";
 import type { KeyStore } from "../../gateway/auth/key-store.ts";
 import type { TokenVerifier } from "../../gateway/auth/token.ts";
 import { asError } from "../../lib/errors.ts";
+import { keysFile } from "../data-folder.ts";
 import type { BoxContext } from "./box.ts";
 
 /** How this gateway's clients show who they are, and what must be let go of when it stops. */
@@ -18,9 +19,9 @@ export async function authOf(context: BoxContext): Promise<Auth & Disposable> {
   };
 }
 
-async function keysOf({ clock, data, log }: BoxContext): Promise<KeyStore> {
+async function keysOf({ clock, config, data, log }: BoxContext): Promise<KeyStore> {
   const { KeyStore } = await import("../../gateway/auth/key-store.ts");
-  const keys = await KeyStore.open({ file: data.keys, clock });
+  const keys = await KeyStore.open({ file: keysFile(config, data), clock });
   keys.follow((error) => {
     log.warn({ err: asError(error) }, "the API keys cannot be read; the known ones stay in force");
   });

@@ -1,8 +1,12 @@
 import { createGateway } from "../../gateway/gateway.ts";
+import { networkTrust, type TrustOf } from "../../gateway/trust.ts";
+import { peerToken } from "../../lib/http/peer-token.ts";
+import { limits } from "../../lib/limits.ts";
 import { createProducer } from "../../producer/producer.ts";
 import { createQueue } from "../../queue/queue.ts";
 import type { SystemDefinition } from "../../system/system.ts";
 import { createHttpWorkerLink } from "../../worker/http-link.ts";
+import type { Config } from "../config.ts";
 import type { GatewayPlan } from "../topology.ts";
 import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
@@ -20,7 +24,12 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
   ]);
   const queue = createQueue(engine, { clock });
   const producer = createProducer({ queue, tracing, clock });
-  const links = plan.workers.map(({ name, addresses }) => createHttpWorkerLink(name, addresses));
+  const links = plan.workers.map(({ name, addresses }) =>
+    createHttpWorkerLink(name, addresses, {
+      clock,
+      token: peerToken(config.clusterSecret, "worker"),
+    }),
+  );
   const gateway = createGateway({
     system,
     producer,
@@ -30,8 +39,9 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
     spans,
     auth,
     listen: plan.listen,
-    // It listens on a Unix socket that only this user's processes can open: the balancer.
-    trustProxy: "socketPath" in plan.listen,
+    // A Unix socket can be opened by this user's processes only: the balancer.
+    trustProxy: "socketPath" in plan.listen || trustOnNetwork(config),
+    drainDelayMs: "socketPath" in plan.listen ? 0 : limits.drainDelayMs,
     clock,
     log,
     name: plan.title,
@@ -51,6 +61,9 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
     },
   };
 };
+
+const trustOnNetwork = ({ clusterSecret, trustedProxies }: Config): TrustOf =>
+  networkTrust({ token: peerToken(clusterSecret, "gateway"), proxies: trustedProxies });
 
 /** Each gateway counts for itself and has its share of a client's quota, or all share it. */
 async function rateLimitsOf(system: SystemDefinition, { config, engines }: BoxContext) {

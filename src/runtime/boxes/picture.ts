@@ -13,7 +13,8 @@ import { startWorker } from "./worker.ts";
  */
 export async function startPicture(_plan: PicturePlan, given: BoxContext): Promise<RunningBox> {
   const system = await given.application();
-  const config = { ...given.config, gateways: 1, workers: new Map() };
+  const here = { listen: undefined, gatewayUrls: [], workerUrls: new Map(), hostName: "" };
+  const config = { ...given.config, ...here, gateways: 1, workers: new Map() };
   const plans = planTopology(system, config, given.data);
   const workerNames = system.workers.map(({ name }) => name);
   const context = { ...given, config, workerNames, application: async () => system };

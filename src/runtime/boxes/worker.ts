@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { createCache } from "../../cache/cache.ts";
 import { assert } from "../../lib/errors.ts";
+import { peerToken } from "../../lib/http/peer-token.ts";
 import { limits } from "../../lib/limits.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { createQueue } from "../../queue/queue.ts";
@@ -18,7 +19,7 @@ import { FollowingWorker, type OpenedWorker } from "./following-worker.ts";
 
 /** Starts one instance of a worker service, and its door for the gateways. */
 export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
-  const { clock, log, data } = context;
+  const { clock, config, log, data } = context;
   const [open, tracing] = await Promise.all([
     openerOf(plan, context),
     tracingOf(plan.title, context),
@@ -35,6 +36,7 @@ export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
   const door = createWorkerServer({
     link: worker,
     listen: plan.listen,
+    token: "host" in plan.listen ? peerToken(config.clusterSecret, "worker") : undefined,
     log,
     isReady: () => isReady,
   });
@@ -76,7 +78,7 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
     const worker = createWorker({
       system,
       definition,
-      instance: `${plan.worker} ${plan.instance}`,
+      instance: plan.instance,
       version,
       queue: createQueue(queueEngine, { clock }),
       database,
