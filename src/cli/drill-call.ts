@@ -1,4 +1,4 @@
-import { type Target, targetNames } from "../drill/targets.ts";
+import { type ServerEngine, serverEngines, type Target, targetNames } from "../drill/targets.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { didYouMean } from "../lib/nearest.ts";
 import type { DrillCommandOptions } from "./drill.ts";
@@ -7,6 +7,8 @@ import type { DrillCommandOptions } from "./drill.ts";
 export interface DrillCall {
   readonly target: Target | "all";
   readonly faultNames: readonly string[] | undefined;
+  /** On servers that the drill starts; all others are the embedded ones. */
+  readonly engines: readonly ServerEngine[];
   readonly ratePerSecond: number;
   readonly seconds: number;
   readonly holdMs: number;
@@ -39,12 +41,16 @@ export function parseDrill(given: DrillCommandOptions & { readonly target: strin
     if (value === undefined || app !== undefined) continue;
     throw usage(`${flag} belongs to --app.`, "Add --app app.ts, or leave it out.");
   }
+  if (given.engine !== undefined && attach !== undefined) {
+    throw usage("--engine does not go with --attach.", "A system that runs has its engines.");
+  }
   if (url !== undefined && attach === undefined) {
     throw usage("--url belongs to --attach.", "A drill of its own system finds it by itself.");
   }
   return {
     target: targetOf(given.target),
     faultNames: given.faults?.split(",").map((name) => name.trim()),
+    engines: (given.engine?.split(",") ?? []).map((name) => engineOf(name.trim())),
     ratePerSecond,
     seconds: numberOf("--seconds", given.seconds, 1, 86_400),
     holdMs: numberOf("--hold", given.hold, 0, 3_600) * 1_000,
@@ -67,6 +73,15 @@ function targetOf(text: string): Target | "all" {
   throw usage(
     `There is no drill "${text}".${didYouMean(text, known)}`,
     `Drills: ${known.join(", ")}.`,
+  );
+}
+
+function engineOf(text: string): ServerEngine {
+  const found = serverEngines.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw usage(
+    `There is no engine "${text}" to drill.${didYouMean(text, serverEngines)}`,
+    `Engines on servers: ${serverEngines.join(", ")}. Without --engine all are embedded.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { drillTargets } from "../drill/targets.ts";
+import { drillTargets, serverFaults } from "../drill/targets.ts";
 import { type DefineCommand, describe, runs } from "./command.ts";
 
 export interface DrillCommandOptions {
@@ -6,6 +6,7 @@ export interface DrillCommandOptions {
   readonly seconds: string;
   readonly hold: string;
   readonly faults?: string;
+  readonly engine?: string;
   readonly app?: string;
   readonly type?: string;
   readonly effects?: readonly string[];
@@ -20,12 +21,14 @@ export interface DrillCommandOptions {
 /** `millrace drill <target>` */
 export const define: DefineCommand = (command) => {
   const targets = Object.keys(drillTargets).join(", ");
+  const engines = Object.keys(serverFaults).join(", ");
   command
     .argument("<target>", `what to break: ${targets}, or all`)
     .option("--rate <events>", "events a second to publish", "200")
     .option("--seconds <seconds>", "how long; each fault strikes at least once", "20")
     .option("--hold <seconds>", "how long a fault lasts that does not end by itself", "4")
     .option("--faults <names>", "only these of the faults below, by comma")
+    .option("--engine <names>", `on servers that it starts: ${engines}; by comma`)
     .option("--app <file>", "drill this application; else a small one of the drill's own")
     .option("--type <type>", "with --app: the type of the events to publish; else its first")
     .option(
@@ -44,23 +47,30 @@ export const define: DefineCommand = (command) => {
     [
       "drill queue",
       "drill all --rate 500 --seconds 60",
+      "drill queue --engine nats",
       "drill worker --app app.ts --type note.written --effects notes:notes.id",
       "drill gateway --attach .millrace --app app.ts",
     ],
   );
-  command.addHelpText("after", `\nFaults:\n${faultLines()}`);
+  command.addHelpText("after", `\nFaults:\n${faultLines()}\n\nWith --engine:\n${serverLines()}`);
   runs<DrillCommandOptions>(command, async ({ args, options, output }) => {
     const { runDrillCommand } = await import("./run-drill.ts");
     return await runDrillCommand({ ...options, target: args[0] ?? "", output });
   });
 };
 
-function faultLines(): string {
-  return Object.entries(drillTargets)
-    .flatMap(([target, faults]) =>
-      Object.entries(faults).map(
-        ([name, says]) => `  ${target.padEnd(9)} ${name.padEnd(6)} ${says}`,
-      ),
-    )
+const faultLines = (): string =>
+  Object.entries(drillTargets)
+    .flatMap(([target, faults]) => linesOf(target, faults))
     .join("\n");
-}
+
+const serverLines = (): string =>
+  Object.entries(serverFaults)
+    .flatMap(([engine, { target, faults, says }]) => [
+      `  ${engine}: ${says}, for the ${target} drill`,
+      ...linesOf(target, faults),
+    ])
+    .join("\n");
+
+const linesOf = (target: string, faults: Readonly<Record<string, string>>): string[] =>
+  Object.entries(faults).map(([name, says]) => `  ${target.padEnd(9)} ${name.padEnd(6)} ${says}`);

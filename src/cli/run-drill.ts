@@ -8,7 +8,9 @@ import { ownApplication, startOwnSystem } from "../drill/own-system.ts";
 import { reportPage } from "../drill/page.ts";
 import type { DrillReport } from "../drill/report.ts";
 import { openScene } from "../drill/scene.ts";
+import type { EngineServers } from "../drill/servers/engine-servers.ts";
 import type { DrilledSystem } from "../drill/system.ts";
+import { type ServerEngine, serverFaults } from "../drill/targets.ts";
 import { Tripwire } from "../drill/tripwire.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRandom } from "../lib/random.ts";
@@ -27,6 +29,7 @@ type Call = DrillCommandOptions & { readonly target: string; readonly output: Ou
 interface Stage {
   readonly system: DrilledSystem;
   readonly tripwire: Tripwire | undefined;
+  readonly servers: readonly EngineServers[];
 }
 
 /** A drill from its start to its verdict; 1 where a promise was broken. */
@@ -54,12 +57,13 @@ export async function runDrillCommand(given: Call): Promise<ExitCode> {
   } finally {
     await stage.system.stop();
     stage.tripwire?.[Symbol.dispose]();
+    for (const servers of stage.servers) await servers[Symbol.asyncDispose]();
   }
 }
 
 async function drill(
   call: DrillCall,
-  { system, tripwire }: Stage,
+  { system, tripwire, servers }: Stage,
   signal: AbortSignal,
   output: Output,
 ): Promise<DrillReport> {
@@ -72,6 +76,7 @@ async function drill(
     headers: key === undefined || system.isOwn ? {} : { authorization: `Bearer ${key}` },
     clock: systemClock,
     random: systemRandom,
+    serverFaults: servers.flatMap(({ faults }) => faults),
     ...(tripwire === undefined ? {} : { tripwire }),
   });
   using meter = new DrillMeter(output);
@@ -116,26 +121,54 @@ async function setStage(
   output: Output,
   onKill: (kill: () => void) => void,
 ): Promise<Stage> {
-  const { app, attach, url, gateways, workers } = call;
+  const { app, attach, url, gateways, workers, engines } = call;
   if (attach !== undefined && app !== undefined) {
     const system = await attachSystem({ app, folder: attach, url });
-    return { system, tripwire: undefined };
+    return { system, tripwire: undefined, servers: [] };
   }
   const what = app === undefined ? "a small system of its own" : shortPath(resolve(app));
   output.progress(`Starting ${what} in ${place.folder}`);
   const tripwire =
     app === undefined ? new Tripwire(join(place.folder, "tripwire"), systemClock) : undefined;
-  const system = await startOwnSystem({
-    app: app ?? ownApplication,
-    folder: join(place.folder, "data"),
-    workers: workers ?? (app === undefined ? "first=2,second=2" : ""),
-    gateways,
-    environment: {},
-    boxEnvironment: tripwire?.environment ?? {},
-    onOutput: (text) => place.write(text),
-    onSupervised: (supervisor) => onKill(() => supervisor.kill()),
-  });
-  return { system, tripwire };
+  const servers: EngineServers[] = [];
+  try {
+    for (const engine of engines) servers.push(await startServers(engine, place, output));
+    const system = await startOwnSystem({
+      app: app ?? ownApplication,
+      folder: join(place.folder, "data"),
+      workers: workers ?? (app === undefined ? "first=2,second=2" : ""),
+      gateways,
+      environment: Object.assign({}, ...servers.map(({ environment }) => environment)),
+      boxEnvironment: tripwire?.environment ?? {},
+      onOutput: (text) => place.write(text),
+      onSupervised: (supervisor) => onKill(() => supervisor.kill()),
+    });
+    return { system, tripwire, servers };
+  } catch (error) {
+    for (const started of servers) await started[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function startServers(
+  engine: ServerEngine,
+  place: Place,
+  output: Output,
+): Promise<EngineServers> {
+  output.progress(`Starting ${serverFaults[engine].says}`);
+  const folder = join(place.folder, engine);
+  await mkdir(folder);
+  const options = {
+    folder,
+    clock: systemClock,
+    onOutput: (text: string) => place.write(text),
+  };
+  switch (engine) {
+    case "nats":
+      return await (await import("../drill/servers/nats.ts")).startNats(options);
+    case "redis":
+      return await (await import("../drill/servers/redis.ts")).startRedis(options);
+  }
 }
 
 async function tell(report: DrillReport, call: DrillCall, output: Output): Promise<void> {

@@ -33,6 +33,8 @@ export interface SceneOptions {
   readonly type?: string;
   readonly effectColumns?: ReadonlyMap<string, { readonly table: string; readonly column: string }>;
   readonly tripwire?: Tripwire;
+  /** Those of the engines that run on servers. */
+  readonly serverFaults?: readonly Fault[];
   /** Stands in front of the Idempotency-Keys. */
   readonly run: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -61,6 +63,7 @@ export async function openScene(options: SceneOptions): Promise<DrillScene & Asy
     workerNames: [...databases.keys()],
     queueFile: isFile.queue ? queueFileOf(data.queue) : undefined,
     databaseFiles,
+    isCacheInMemory: config.cache === "memory:",
     tripwire,
     clock,
     random,
@@ -73,7 +76,7 @@ export async function openScene(options: SceneOptions): Promise<DrillScene & Asy
       database: config.database,
       cache: config.cache,
     },
-    faults: choose(set.faults, options),
+    faults: choose([...set.faults, ...(options.serverFaults ?? [])], options),
     startLoad: () => loadFor(examples, options),
     judge: (load) => judgeFor(load, databases, isFile.database, options),
     ...(options.isRecording

@@ -32,3 +32,37 @@ export const drillTargets = {
 export type Target = keyof typeof drillTargets;
 
 export const targetNames = Object.keys(drillTargets) as readonly Target[];
+
+/**
+ * What is broken instead where an engine runs on servers: the drill starts servers of its own for
+ * that. Whatever is no server there is broken as above.
+ */
+export const serverFaults = {
+  nats: {
+    target: "queue",
+    says: "three NATS servers",
+    faults: {
+      kill: "kill -9 of the server that leads the stream; begun again after --hold",
+      stop: "SIGSTOP of the server that leads the stream; SIGCONT after --hold",
+      cut: "that server is cut off from the other two, its clients are not; mended after --hold",
+    },
+  },
+  redis: {
+    target: "cache",
+    says: "a Redis server, which keeps nothing on its disk",
+    faults: {
+      kill: "kill -9 of the server, and all that it held is gone; begun again after --hold",
+      stop: "SIGSTOP of the server; SIGCONT after --hold",
+    },
+  },
+} as const satisfies Record<string, ServerFaults>;
+
+interface ServerFaults {
+  readonly target: Target;
+  readonly says: string;
+  readonly faults: Readonly<Record<string, string>>;
+}
+
+export type ServerEngine = keyof typeof serverFaults;
+
+export const serverEngines = Object.keys(serverFaults) as readonly ServerEngine[];

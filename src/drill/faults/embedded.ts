@@ -14,6 +14,8 @@ export interface Scene {
   /** Files by what they hold; none where an engine is another one than SQLite. */
   readonly queueFile: string | undefined;
   readonly databaseFiles: ReadonlyMap<string, string>;
+  /** Whether each instance has its cache in its own memory. */
+  readonly isCacheInMemory: boolean;
   /** Absent for applications that have none. */
   readonly tripwire: Tripwire | undefined;
   readonly clock: Clock;
@@ -28,7 +30,7 @@ export function embeddedFaults(scene: Scene): FaultSet {
     ...workerFaults(scene),
     ...ofKind(scene, "gateway"),
     ...databaseFaults(scene, locks),
-    dropCache(scene),
+    ...(scene.isCacheInMemory ? [dropCache(scene)] : []),
     ...ofKind(scene, "balancer"),
   ];
   return {
