@@ -12,6 +12,7 @@ export interface DrillCall {
   readonly ratePerSecond: number;
   readonly seconds: number;
   readonly holdMs: number;
+  readonly patienceMs: number;
   /** Under how many keys events are published. */
   readonly keys: number;
   readonly app: string | undefined;
@@ -54,6 +55,7 @@ export function parseDrill(given: DrillCommandOptions & { readonly target: strin
     ratePerSecond,
     seconds: numberOf("--seconds", given.seconds, 1, 86_400),
     holdMs: numberOf("--hold", given.hold, 0, 3_600) * 1_000,
+    patienceMs: numberOf("--patience", given.patience, 1, 3_600) * 1_000,
     keys: Math.min(keysMax, Math.max(1, Math.floor(ratePerSecond / eventsPerKeyAndSecond))),
     app,
     ...(type === undefined ? {} : { type }),

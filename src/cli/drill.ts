@@ -5,6 +5,7 @@ export interface DrillCommandOptions {
   readonly rate: string;
   readonly seconds: string;
   readonly hold: string;
+  readonly patience: string;
   readonly faults?: string;
   readonly engine?: string;
   readonly app?: string;
@@ -27,6 +28,11 @@ export const define: DefineCommand = (command) => {
     .option("--rate <events>", "events a second to publish", "200")
     .option("--seconds <seconds>", "how long; each fault strikes at least once", "20")
     .option("--hold <seconds>", "how long a fault lasts that does not end by itself", "4")
+    .option(
+      "--patience <seconds>",
+      "within this all must be as before a fault, and at the end",
+      "30",
+    )
     .option("--faults <names>", "only these of the faults below, by comma")
     .option("--engine <names>", `on servers that it starts: ${engines}; by comma`)
     .option("--app <file>", "drill this application; else a small one of the drill's own")

@@ -166,6 +166,8 @@ async function startServers(
   switch (engine) {
     case "nats":
       return await (await import("../drill/servers/nats.ts")).startNats(options);
+    case "postgres":
+      return await (await import("../drill/servers/postgres.ts")).startPostgres(options);
     case "redis":
       return await (await import("../drill/servers/redis.ts")).startRedis(options);
   }

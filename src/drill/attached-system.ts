@@ -27,6 +27,7 @@ export async function attachSystem({ app, folder, url }: AttachOptions): Promise
       remedy: "Start the system first, or leave out --attach: then a drill starts one of its own.",
     });
   }
+  const whole = (await childrenOf(await supervisors())).length;
   const base = url ?? process.env.MILLRACE_URL ?? `http://127.0.0.1:${config.port}`;
   return {
     definition: await loadApplication(app),
@@ -38,6 +39,7 @@ export async function attachSystem({ app, folder, url }: AttachOptions): Promise
       const boxes = await childrenOf(await supervisors());
       return boxes.filter(({ name }) => isOfKind(name, kind, worker));
     },
+    isWhole: async () => (await childrenOf(await supervisors())).length >= whole,
     kill: () => {},
     stop: async () => {},
   };

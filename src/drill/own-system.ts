@@ -53,6 +53,7 @@ export async function startOwnSystem(options: OwnSystemOptions): Promise<Drilled
         return pid === undefined || !isMeant ? [] : [{ name, pid }];
       });
     },
+    isWhole: async () => supervisor.snapshot().every(({ state }) => state === "running"),
     kill: () => supervisor.kill(),
     stop: () => started.stop(),
   };

@@ -77,6 +77,7 @@ export async function openScene(options: SceneOptions): Promise<DrillScene & Asy
       cache: config.cache,
     },
     faults: choose([...set.faults, ...(options.serverFaults ?? [])], options),
+    isWhole: () => system.isWhole(),
     startLoad: () => loadFor(examples, options),
     judge: (load) => judgeFor(load, databases, isFile.database, options),
     ...(options.isRecording

@@ -17,6 +17,8 @@ export interface DrilledSystem {
   readonly data: DataFolder;
   /** Its running processes of a kind; of workers, those of one where it is named. */
   victims(kind: VictimKind, worker?: string): Promise<readonly Victim[]>;
+  /** Whether all of its processes run. */
+  isWhole(): Promise<boolean>;
   /** Ends every process of it at once, where the drill has started it. */
   kill(): void;
   /** Stops it, where the drill has started it. */

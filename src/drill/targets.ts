@@ -47,6 +47,14 @@ export const serverFaults = {
       cut: "that server is cut off from the other two, its clients are not; mended after --hold",
     },
   },
+  postgres: {
+    target: "database",
+    says: "a PostgreSQL server",
+    faults: {
+      kill: "kill -9 of all processes of the server; begun again after --hold",
+      stop: "SIGSTOP of all processes of the server, in the middle of transactions; SIGCONT after --hold",
+    },
+  },
   redis: {
     target: "cache",
     says: "a Redis server, which keeps nothing on its disk",

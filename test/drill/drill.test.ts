@@ -19,7 +19,8 @@ import { Picture } from "../whole-picture/picture.ts";
 const root = resolve(import.meta.dirname, "../..");
 const brokenApp = join(root, "test/drill/broken-app.ts");
 const socialApp = join(root, "examples/social/app.ts");
-const quick = ["--seconds", "1", "--rate", "60"];
+// Slow machines are no broken promise here: patience is long, and nothing waits for its end.
+const quick = ["--seconds", "1", "--rate", "60", "--patience", "120"];
 const patient = { timeout: 300_000 };
 
 let folder: string;

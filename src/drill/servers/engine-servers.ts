@@ -30,10 +30,12 @@ export function serverFault(
 /** `kill -9`; it is begun again when it is healed, with the data that it had. */
 export async function killServer(server: ServerProcess): Promise<Struck> {
   await server.kill();
-  return { what: `kill -9 of ${server.name}`, heal: () => server.start() };
+  // One that does not come back is seen by what it was needed for: that is not recovered from.
+  const heal = () => server.start().catch(() => {});
+  return { what: `kill -9 of ${server.name}`, heal };
 }
 
-export function stopServer(server: ServerProcess): Struck {
-  server.pause();
-  return { what: `SIGSTOP of ${server.name}`, heal: async () => server.resume() };
+export async function stopServer(server: ServerProcess): Promise<Struck> {
+  await server.pause();
+  return { what: `SIGSTOP of ${server.name}`, heal: () => server.resume() };
 }

@@ -49,8 +49,9 @@ export async function startNats(options: EngineServersOptions): Promise<EngineSe
     throw error;
   }
   const hosts = members.map(({ port }) => `127.0.0.1:${port}`).join(",");
+  const monitors = members.map(({ monitorPort }) => monitorPort).join(",");
   return {
-    environment: { MILLRACE_QUEUE: `nats://${hosts}?replicas=${members.length}` },
+    environment: { MILLRACE_QUEUE: `nats://${hosts}?replicas=3&monitor=${monitors}` },
     faults: faultsOf(members),
     [Symbol.asyncDispose]: stop,
   };
@@ -68,7 +69,7 @@ function faultsOf(members: readonly Member[]): Fault[] {
   });
   return [
     serverFault("nats", "kill", async () => leading(await killServer((await leader()).server))),
-    serverFault("nats", "stop", async () => leading(stopServer((await leader()).server))),
+    serverFault("nats", "stop", async () => leading(await stopServer((await leader()).server))),
     serverFault("nats", "cut", async () => {
       const { server, routes } = await leader();
       for (const route of routes) route.cut();

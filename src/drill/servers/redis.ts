@@ -31,7 +31,7 @@ export async function startRedis(options: EngineServersOptions): Promise<EngineS
     environment: { MILLRACE_CACHE: `redis://127.0.0.1:${port}` },
     faults: [
       serverFault("redis", "kill", () => killServer(server)),
-      serverFault("redis", "stop", async () => stopServer(server)),
+      serverFault("redis", "stop", () => stopServer(server)),
     ],
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

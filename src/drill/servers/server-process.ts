@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import type { Clock } from "../../lib/clock.ts";
 import { MillraceError } from "../../lib/errors.ts";
 
@@ -10,6 +11,8 @@ export interface ServerProcessOptions {
   /** Whether it answers. */
   readonly isReady: () => Promise<boolean>;
   readonly clock: Clock;
+  /** Whose processes it and its children are, where not ours. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** Takes what it says. */
   readonly onOutput: (text: string) => void;
 }
@@ -37,11 +40,30 @@ export class ServerProcess implements AsyncDisposable {
     return this.#child !== undefined;
   }
 
-  /** Resolves once it answers. Nothing where it runs. */
+  /**
+   * Resolves once it answers. Nothing where it runs. One that ends at once is tried again: what a
+   * killed one held may not be free yet.
+   */
   async start(): Promise<void> {
+    const { clock, isReady } = this.#options;
+    const deadline = clock.monotonic() + startMs;
+    this.#launch();
+    while (this.#child === undefined || !(await isReady())) {
+      if (clock.monotonic() > deadline) {
+        throw new MillraceError("MR_START_FAILED", `The server ${this.name} does not start.`, {
+          remedy: "What it said stands in the log beside the report.",
+        });
+      }
+      await clock.sleep(lookMs);
+      this.#launch();
+    }
+  }
+
+  #launch(): void {
     if (this.#child !== undefined) return;
-    const { program, parameters, clock, isReady, onOutput } = this.#options;
-    const child = spawn(program, parameters, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const { program, parameters, onOutput, user } = this.#options;
+    const stdio = ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"];
+    const child = spawn(program, parameters, { stdio, detached: true, ...user });
     this.#child = child;
     process.once("exit", this.#endWithUs);
     for (const stream of [child.stdout, child.stderr]) {
@@ -49,36 +71,39 @@ export class ServerProcess implements AsyncDisposable {
     }
     child.once("exit", () => this.#forget(child));
     child.once("error", () => this.#forget(child));
-    const deadline = clock.monotonic() + startMs;
-    while (!(await isReady())) {
-      if (this.#child !== child || clock.monotonic() > deadline) {
-        throw new MillraceError("MR_START_FAILED", `The server ${this.name} does not start.`, {
-          remedy: "What it said stands in the log beside the report.",
-        });
-      }
-      await clock.sleep(lookMs);
-    }
   }
 
-  /** `kill -9`; resolves when it is gone. */
+  /** `kill -9` of all of its processes; resolves when the first of them is gone. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
     const ended = once(child, "exit");
-    child.kill("SIGKILL");
+    await this.#signal("SIGKILL");
     await ended;
   }
 
-  pause(): void {
-    this.#child?.kill("SIGSTOP");
+  async pause(): Promise<void> {
+    await this.#signal("SIGSTOP");
   }
 
-  resume(): void {
-    this.#child?.kill("SIGCONT");
+  async resume(): Promise<void> {
+    await this.#signal("SIGCONT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+  }
+
+  async #signal(signal: NodeJS.Signals): Promise<void> {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    for (const one of [pid, ...(await childrenOf(pid))]) {
+      try {
+        process.kill(one, signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
   }
 
   #forget(child: ChildProcess): void {
@@ -86,4 +111,13 @@ export class ServerProcess implements AsyncDisposable {
     this.#child = undefined;
     process.off("exit", this.#endWithUs);
   }
+}
+
+/** A server may have a process for each of its connections. */
+async function childrenOf(parent: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,ppid="]);
+  return stdout
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []));
 }
