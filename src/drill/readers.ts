@@ -67,7 +67,9 @@ export class Readers implements AsyncDisposable {
     const answer = (await body.json()) as { readonly last: number };
     if (statusCode !== 200) return;
     this.asked += 1;
-    if (answer.last < n) this.stale.push(`${key} showed ${answer.last} after ${n}`);
+    if (answer.last >= n) return;
+    const when = "millrace-after" in headers ? `after ${headers["millrace-after"]}` : "at rest";
+    this.stale.push(`${key} showed ${answer.last} and not ${n} ${when}`);
   }
 }
 

@@ -106,7 +106,8 @@ describe("every fault", () => {
 it("sees an application that loses, doubles and reorders", patient, async () => {
   const effects = ["loses:notes.id", "doubles:notes.id", "swaps:notes.id"];
   const app = ["--app", brokenApp, "--effects", ...effects];
-  const ended = await drill("gateway", ...quick, ...app, "--faults", "kill");
+  // What is lost for good is waited for in vain.
+  const ended = await drill("gateway", ...quick, "--patience", "10", ...app, "--faults", "kill");
   expect(ended.code).toBe(1);
   expect(ended.stdout).toMatch(/^loses: [1-9]\d* lost: /m);
   expect(ended.stdout).toMatch(/^doubles: [1-9]\d* doubled: /m);
