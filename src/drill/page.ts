@@ -47,11 +47,16 @@ ${plot({
 })}
 ${faultTable(report)}
 ${workerTable(report)}
-<footer>millrace ${escaped(version)}, Node ${escaped(report.machine.node)}, ${report.machine.cpus} processors, ${escaped(report.machine.platform)}; ${escaped(report.startedAt)}</footer>
+<footer>${escaped(machineText(report))}</footer>
 </main>
 </body>
 </html>
 `;
+}
+
+function machineText({ machine, startedAt }: DrillReport): string {
+  const { node, cpus, platform } = machine;
+  return `millrace ${version}, Node ${node}, ${cpus} processors, ${platform}; ${startedAt}`;
 }
 
 const verdictText = ({ verdict, isInterrupted }: DrillReport): string =>
