@@ -79,6 +79,11 @@ const entries: readonly Entry[] = [
     load: () => import("./deploy.ts"),
   },
   {
+    name: "drill",
+    summary: "break parts of a running system and see whether its promises hold",
+    load: () => import("./drill.ts"),
+  },
+  {
     name: "doctor",
     summary: "look for everything that could be wrong on this computer",
     load: () => import("./doctor.ts"),

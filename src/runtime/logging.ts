@@ -7,11 +7,13 @@ const secretFields = ["authorization", "cookie", "password", "secret", "token", 
 
 /**
  * The logger of one process: JSON lines on stdout, or readable lines on a terminal. Written at
- * once, so that the last line before a crash is not lost.
+ * once, so that the last line before a crash is not lost. With `write`, JSON lines go there
+ * instead.
  */
 export async function createLog(
   config: Pick<Config, "logLevel" | "logFormat">,
   box: string,
+  write?: (line: string) => void,
 ): Promise<Log> {
   const options: pino.LoggerOptions = {
     level: config.logLevel,
@@ -20,6 +22,7 @@ export async function createLog(
     formatters: { level: (level) => ({ level }) },
     redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: "(hidden)" },
   };
+  if (write !== undefined) return pino(options, { write });
   const isPretty = config.logFormat === "pretty" || (config.logFormat === "auto" && isTerminal());
   return pino(options, isPretty ? await prettyLines() : pino.destination({ fd: 1, sync: true }));
 }

@@ -24,6 +24,10 @@ export interface StartOptions {
   readonly only: string | undefined;
   /** Whether a key that is made because there is none can be shown. */
   readonly mayShowKey: boolean;
+  /** What the boxes' processes get in their environment besides ours. */
+  readonly boxEnvironment?: Readonly<Record<string, string>>;
+  /** Takes all that is logged and written by the boxes, which else goes where our output goes. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** A system under supervision. */
@@ -57,7 +61,7 @@ export async function startSystem(
   const [system, data, log] = await Promise.all([
     loadApplication(options.app),
     openDataFolder(config.data),
-    createLog(config, "supervisor"),
+    createLog(config, "supervisor", options.onOutput),
   ]);
   const plans = planTopology(system, config, data, selection);
   warnOfFiles(config, log);
@@ -73,6 +77,8 @@ export async function startSystem(
     },
     clock: systemClock,
     log,
+    environment: { ...process.env, ...options.boxEnvironment },
+    ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
   });
   onSupervised(supervisor);
   let retention: AsyncDisposable | undefined;

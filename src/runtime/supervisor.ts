@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   /** The file that each process runs; the tests put their own there. */
   readonly module?: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Takes what the boxes write, which else goes where our output goes. */
+  readonly onOutput?: (text: string) => void;
 }
 
 export interface BoxStatus {
@@ -169,7 +171,7 @@ export class Supervisor implements Service {
   }
 
   #childFor(plan: BoxPlan): Child {
-    const { assignment, clock, log, module = boxModule, environment } = this.#options;
+    const { assignment, clock, log, module = boxModule, environment, onOutput } = this.#options;
     return new Child({
       name: plan.name,
       module,
@@ -181,6 +183,7 @@ export class Supervisor implements Service {
       log,
       onMessage: (message) => this.#hear(message, plan),
       ...(environment === undefined ? {} : { environment }),
+      ...(onOutput === undefined ? {} : { onOutput }),
     });
   }
 

@@ -6,8 +6,8 @@
 import { appendFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { violations } from "../../src/drill/checker.ts";
 import { runCampaign } from "./campaign.ts";
-import { violations } from "./checker.ts";
 
 const { CAMPAIGN_KILLS = "200", CAMPAIGN_SEED = "1", CAMPAIGN_REVISION } = process.env;
 const kills = Number(CAMPAIGN_KILLS);

@@ -7,9 +7,11 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { vi } from "vitest";
 import { seededRandom } from "../../examples/random.ts";
+import { check, type Effect, type Kept, type Verdict } from "../../src/drill/checker.ts";
+import { Load } from "../../src/drill/load.ts";
+import { keptOf, recordedEffects } from "../../src/drill/recorded-judge.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { Picture } from "../whole-picture/picture.ts";
-import { check, type Effect, type Kept, type Verdict } from "./checker.ts";
-import { Load } from "./load.ts";
 
 export interface CampaignOptions {
   readonly kills: number;
@@ -30,11 +32,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const { kills: wanted, seed, keys = 24 } = options;
   const random = seededRandom(seed);
   const args = ["--workers", "first=2", "--log-level", "warn"];
-  await using picture = await Picture.start("test/campaign/app.ts", args, {
+  await using picture = await Picture.start("src/drill/app.ts", args, {
     MILLRACE_HANG_MS: "2000",
     MILLRACE_TRACING: "off",
   });
-  const load = new Load(picture.url, keys);
+  const load = new Load({
+    url: picture.url,
+    type: "thing.counted",
+    keys: Array.from({ length: keys }, (_, index) => `key-${index}`),
+    data: (key, n) => ({ key, n }),
+    clock: systemClock,
+  });
   let kills = 0;
   let stops = 0;
   let supervisorKills = 0;
@@ -77,29 +85,24 @@ function signal(pid: number, name: NodeJS.Signals): boolean {
 
 /** Once the faults stop, everything must be there within 30 seconds. */
 async function settled(picture: Picture, worker: string, load: Load): Promise<Verdict> {
-  const look = () => check(load.published, ...committed(picture, worker));
+  const look = async () => check(load.published, ...(await committed(picture, worker)));
   await vi
     .waitFor(
-      () => {
-        if (look().lost.length > 0) throw new Error("not yet");
+      async () => {
+        if ((await look()).lost.length > 0) throw new Error("not yet");
       },
       { timeout: 30_000, interval: 200 },
     )
     .catch(() => {});
-  return look();
+  return await look();
 }
 
-function committed(picture: Picture, worker: string): [Effect[], Kept] {
+async function committed(picture: Picture, worker: string): Promise<[Effect[], Kept]> {
   using database = new DatabaseSync(join(picture.data, "workers", worker, "database.db"), {
     readOnly: true,
   });
-  const effects = database.prepare("select key, n from effects order by rowid").all();
-  const kept = (table: string) =>
-    (database.prepare(`select event from ${table}`).all() as { event: string }[]).map(
-      ({ event }) => JSON.parse(JSON.parse(event).data) as Effect,
-    );
-  return [
-    effects as unknown as Effect[],
-    { parked: kept("millrace_parked"), dead: kept("millrace_dead_letters") },
-  ];
+  const readable = {
+    read: async <Row>(sql: string) => database.prepare(sql).all() as Row[],
+  };
+  return [await recordedEffects(readable), await keptOf(readable)];
 }

@@ -29,7 +29,8 @@ const guides = [
 ];
 
 describe.each(guides)("%s", (guide) => {
-  it("does what it says", async () => {
+  // A drill takes its time, and so does a slow machine.
+  it("does what it says", { timeout: 240_000 }, async () => {
     await using folder = await projectFolder();
     await using reader = new Reader(guide, folder.path);
     for (const block of await blocksOf(guide)) await reader.follow(block);

@@ -27,6 +27,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
     "engines/sqlite/",
     "engines/postgres/",
     "conformance/database/",
+    "drill/app.ts",
   ],
   "lru-cache": ["engines/memory/"],
   pg: ["engines/postgres/"],
@@ -36,8 +37,8 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "rate-limiter-flexible": ["gateway/", "engines/redis/"],
   "structured-headers": ["gateway/", "lib/"],
   // Wherever one box asks another over HTTP.
-  undici: ["balancer/", "gateway/auth/", "worker/", "engines/http/", "runtime/", "cli/"],
-  zod: ["runtime/", "gateway/auth/"],
+  undici: ["balancer/", "gateway/auth/", "worker/", "engines/http/", "runtime/", "cli/", "drill/"],
+  zod: ["runtime/", "gateway/auth/", "drill/app.ts"],
   "node:sqlite": ["engines/sqlite/sqlite.ts"],
 };
 

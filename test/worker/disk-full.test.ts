@@ -8,7 +8,7 @@ import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { on } from "millrace";
 import { expect, it, vi } from "vitest";
-import { check, violations } from "../campaign/checker.ts";
+import { check, violations } from "../../src/drill/checker.ts";
 import { smallDisk } from "../support/small-disk.ts";
 import { Bench, Counted, type Tables, wait } from "./bench.ts";
 

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, vi } from "vitest";
 import type { DatabaseEngine } from "../../src/database/engine.ts";
+import { check, type Effect, type Published, violations } from "../../src/drill/checker.ts";
 import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
 import { openSqliteQueue } from "../../src/engines/sqlite/queue.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -18,7 +19,6 @@ import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import type { PassPoint } from "../../src/worker/pass-points.ts";
 import { prepareBookkeeping } from "../../src/worker/tables.ts";
-import { check, type Effect, type Published, violations } from "../campaign/checker.ts";
 import { readAll } from "../queue/support.ts";
 import {
   Counted,

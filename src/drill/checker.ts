@@ -36,6 +36,9 @@ export interface Verdict {
   readonly outOfOrder: readonly string[];
   /** Attempted without an answer, and there: allowed. */
   readonly recovered: number;
+  /** Waiting for their next attempt, or behind one that does. */
+  readonly parked: number;
+  readonly dead: readonly string[];
 }
 
 const nameOf = ({ key, n }: Effect): string => `${key}-${n}`;
@@ -63,6 +66,8 @@ export function check(
     invented: [...counts.keys()].filter((name) => !attempted.has(name)),
     outOfOrder: outOfOrder(effects),
     recovered: [...counts.keys()].filter((name) => !acceptedNames.has(name)).length,
+    parked: kept.parked.length,
+    dead: kept.dead.map(nameOf),
   };
 }
 

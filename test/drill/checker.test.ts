@@ -1,6 +1,6 @@
 /** The checker finds what it is there to find. */
 import { expect, it } from "vitest";
-import { check, type Effect, type Published, violations } from "./checker.ts";
+import { check, type Effect, type Published, violations } from "../../src/drill/checker.ts";
 
 const published: Published[] = [1, 2, 3, 4].map((n) => ({
   key: "a",

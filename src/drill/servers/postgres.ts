@@ -1,0 +1,90 @@
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { MillraceError } from "../../lib/errors.ts";
+import { freePort } from "../free-port.ts";
+import {
+  type EngineServers,
+  type EngineServersOptions,
+  killServer,
+  serverFault,
+  stopServer,
+} from "./engine-servers.ts";
+import { findProgram } from "./find-program.ts";
+import { ServerProcess } from "./server-process.ts";
+
+/** Where Debian keeps the programs of each version. */
+const versions = "/usr/lib/postgresql";
+
+/** A PostgreSQL server as it is installed, with its syncs. */
+export async function startPostgres(options: EngineServersOptions): Promise<EngineServers> {
+  const { folder, clock, onOutput } = options;
+  const initdb = findProgram({
+    name: "initdb",
+    folders: versionFolders(),
+    install: "On Debian: apt-get install postgresql",
+  });
+  const user = ordinaryUser();
+  if (user !== undefined) {
+    chownSync(folder, user.uid, user.gid);
+    // On its way to its own folder it passes through ours.
+    chmodSync(dirname(folder), 0o711);
+  }
+  const data = join(folder, "data");
+  const kind = ["--username", "postgres", "--auth", "trust", "--encoding", "UTF8"];
+  const run = promisify(execFile);
+  await run(initdb, ["--pgdata", data, "--locale", "C", ...kind], { ...user, cwd: folder });
+  const port = String(await freePort());
+  const where = ["-D", data, "-p", port, "-h", "127.0.0.1", "-k", folder];
+  const asked = ["--quiet", "--host", "127.0.0.1", "--port", port];
+  const server = new ServerProcess({
+    name: "postgres",
+    program: join(dirname(initdb), "postgres"),
+    parameters: where,
+    isReady: () =>
+      run(join(dirname(initdb), "pg_isready"), asked).then(
+        () => true,
+        () => false,
+      ),
+    clock,
+    onOutput,
+    ...(user === undefined ? {} : { user }),
+  });
+  await server.start();
+  return {
+    environment: { MILLRACE_DATABASE: `postgres://postgres@127.0.0.1:${port}/postgres` },
+    faults: [
+      serverFault("postgres", "kill", () => killServer(server)),
+      serverFault("postgres", "stop", () => stopServer(server)),
+    ],
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+/** The newest first. */
+function versionFolders(): readonly string[] {
+  const names = existsSync(versions) ? readdirSync(versions) : [];
+  return names
+    .toSorted((one, other) => Number(other) - Number(one))
+    .map((name) => join(versions, name, "bin"));
+}
+
+/** PostgreSQL refuses to run as root. */
+function ordinaryUser(): { readonly uid: number; readonly gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const idOf = (flag: string, name: string) =>
+    Number(
+      execFileSync("id", [flag, name], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+    );
+  for (const name of ["postgres", "nobody"]) {
+    try {
+      return { uid: idOf("-u", name), gid: idOf("-g", name) };
+    } catch {
+      // There is no such user here: the next one.
+    }
+  }
+  throw new MillraceError("MR_USAGE", "PostgreSQL does not run as root.", {
+    remedy: "Drill it as an ordinary user.",
+  });
+}
