@@ -152,6 +152,25 @@ export const limits = {
   /** Where the bell cannot be watched (no more inotify watches), readers look this often. */
   bellPollMs: 10,
 
+  // Queue on NATS.
+  /** A batch of the server's has 1,000 messages; packs stand in it beside a claim of each event. */
+  natsBatchEventsMax: 960,
+  natsBatchBytesMax: 8 * 1_048_576,
+  /** A message's room for its headers, of which ours are few. */
+  natsHeaderBytesMax: 512,
+  /** Electing a leader takes up to nine seconds, and may take two rounds. */
+  natsRetryMs: 20_000,
+  natsRequestMs: 5_000,
+  natsConnectMs: 2_000,
+  natsReconnectMs: 250,
+  /** Two silent answers, and a server counts as gone: before its peers' patience ends. */
+  natsPingMs: 2_000,
+  /** A reader that finds nobody asks again after this. */
+  natsReadRetryMs: 200,
+  /** How long one request for messages waits at the server; half of it without a sign is too long. */
+  natsFetchMs: 5_000,
+  natsConsumerIdleMs: 60_000,
+
   // Worker.
   passEventsMax: 256,
   /** While at least so many events come with each pass, passes are this far apart. */

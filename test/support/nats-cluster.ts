@@ -10,9 +10,13 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { freePort } from "./free-port.ts";
 
-const installed = fileURLToPath(new URL("../../.servers/nats/usr/sbin/nats-server", import.meta.url));
+const installed = fileURLToPath(
+  new URL("../../.servers/nats/usr/sbin/nats-server", import.meta.url),
+);
 
 /** The line that installs what is missing. */
 const install = "sh scripts/servers/nats-server.sh";
@@ -93,6 +97,13 @@ export class NatsCluster implements AsyncDisposable {
     return `nats://${hosts.join(",")}?replicas=${this.servers.length}`;
   }
 
+  async removeStream(stream: string): Promise<void> {
+    const servers = this.servers.map((server) => `${hostOf(server)}:${server.port}`);
+    const nc = await connect({ servers });
+    await (await jetstreamManager(nc)).streams.delete(stream);
+    await nc.close();
+  }
+
   /** The number of the server that leads a stream; undefined while none does. */
   async leaderOf(stream: string): Promise<number | undefined> {
     for (const server of this.servers.filter(({ isRunning }) => isRunning)) {
@@ -151,7 +162,7 @@ async function planServers(folder: string, options: NatsClusterOptions): Promise
       const config = join(folder, `server-${at}.conf`);
       await writeFile(config, settings.join("\n"));
       const command = [...(options.wrap?.(at) ?? []), program ?? "", "-c", config];
-      return new Server({ name: `server-${at}`, host, port, monitorPort, command, store });
+      return new Server({ name: `server-${at}`, host, port, monitorPort, command });
     }),
   );
 }
@@ -162,7 +173,6 @@ interface Place {
   readonly port: number;
   readonly monitorPort: number;
   readonly command: readonly string[];
-  readonly store: string;
 }
 
 class Server implements NatsServer {
