@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^millrace\/client$/, replacement: source("./src/client/index.ts") },
       { find: /^millrace\/conformance$/, replacement: source("./src/conformance/index.ts") },
+      { find: /^millrace\/nats$/, replacement: source("./src/engines/nats/queue.ts") },
       { find: /^millrace$/, replacement: source("./src/index.ts") },
     ],
   },

@@ -167,9 +167,13 @@ export const limits = {
   natsPingMs: 2_000,
   /** A reader that finds nobody asks again after this. */
   natsReadRetryMs: 200,
-  /** How long one request for messages waits at the server; half of it without a sign is too long. */
+  /** How long one request for messages waits at the server; silence for half of it ends it. */
   natsFetchMs: 5_000,
   natsConsumerIdleMs: 60_000,
+  /** What an event takes beside its data: attributes, names, headers. */
+  natsEventRoomBytes: 65_536,
+  /** Clocks further apart make times of acceptance hard to compare. */
+  natsClockApartMs: 2_000,
 
   // Worker.
   passEventsMax: 256,

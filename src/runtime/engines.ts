@@ -9,6 +9,7 @@ import type { SpanStore } from "../tracing/span-store.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { databaseFile } from "./database-file.ts";
+import { driven, natsDrivers } from "./drivers.ts";
 
 /**
  * The engines of one process, opened when they are first asked for. The only place that names them:
@@ -73,6 +74,10 @@ async function openQueue({ config, data, ...others }: EnginesOptions): Promise<Q
   if (queue === "memory:") {
     const { openMemoryQueue } = await import("../engines/memory/queue.ts");
     return openMemoryQueue({ partitions, clock: others.clock });
+  }
+  if (/^(nats|tls):/.test(queue)) {
+    const { openNatsQueue } = await driven("NATS", natsDrivers, import("../engines/nats/queue.ts"));
+    return await openNatsQueue({ url: queue, partitions, clock: others.clock });
   }
   assert(queue === "sqlite:", `config.ts let the queue ${queue} pass`);
   const { openSqliteQueue } = await import("../engines/sqlite/queue.ts");

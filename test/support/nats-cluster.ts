@@ -91,15 +91,21 @@ export class NatsCluster implements AsyncDisposable {
     this.servers = servers;
   }
 
-  /** As MILLRACE_QUEUE takes it. */
+  get hosts(): string[] {
+    return this.servers.map((server) => `${hostOf(server)}:${server.port}`);
+  }
+
+  /** As MILLRACE_QUEUE takes it; `&monitor=` and the ports make it tell whether servers sync. */
   get url(): string {
-    const hosts = this.servers.map((server) => `${hostOf(server)}:${server.port}`);
-    return `nats://${hosts.join(",")}?replicas=${this.servers.length}`;
+    return `nats://${this.hosts.join(",")}?replicas=${this.servers.length}`;
+  }
+
+  get monitorPorts(): string {
+    return this.servers.map(({ monitorPort }) => monitorPort).join(",");
   }
 
   async removeStream(stream: string): Promise<void> {
-    const servers = this.servers.map((server) => `${hostOf(server)}:${server.port}`);
-    const nc = await connect({ servers });
+    const nc = await connect({ servers: this.hosts });
     await (await jetstreamManager(nc)).streams.delete(stream);
     await nc.close();
   }

@@ -24,8 +24,11 @@ export interface NatsAddress {
   readonly ca?: string;
   readonly stream: string;
   readonly replicas: number;
-  /** The port of every server's monitoring, which alone tells whether it syncs. */
-  readonly monitor?: number;
+  /**
+   * Ports of the servers' monitoring, which alone tells whether they sync: one for all, or one for
+   * each; none where it was not said.
+   */
+  readonly monitor: readonly number[];
   readonly bytesMax: number;
 }
 
@@ -48,7 +51,7 @@ export function parseNatsAddress(text: string): NatsAddress {
     ...given({ creds: take("creds"), nkey: take("nkey"), ca: take("ca") }),
     stream: named(take("stream") ?? "millrace"),
     replicas: whole("replicas", take("replicas") ?? "3", 1, 5),
-    ...given({ monitor: wholeIfAny("monitor", take("monitor"), 1, 65_535) }),
+    monitor: (take("monitor")?.split(",") ?? []).map((port) => whole("monitor", port, 1, 65_535)),
     bytesMax: whole("bytes", take("bytes") ?? String(limits.queueBytesMax), 1, 2 ** 53 - 1),
   };
   const [unknown] = parameters.keys();
@@ -118,9 +121,6 @@ function whole(name: string, text: string, from: number, to: number): number {
   if (value >= from && value <= to) return value;
   throw invalid(`its ${name} must be a whole number from ${from} to ${to}`);
 }
-
-const wholeIfAny = (name: string, text: string | undefined, from: number, to: number) =>
-  text === undefined ? undefined : whole(name, text, from, to);
 
 const given = <Fields extends object>(fields: Fields) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {

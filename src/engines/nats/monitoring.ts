@@ -24,8 +24,12 @@ export function monitoredServers({
   servers,
   monitor,
 }: NatsAddress): Promise<(MonitoredServer | undefined)[]> {
-  if (monitor === undefined) return Promise.resolve(servers.map(() => undefined));
-  return Promise.all(servers.map((server) => monitored(hostOf(server), monitor)));
+  return Promise.all(
+    servers.map((server, at) => {
+      const port = monitor[at] ?? monitor[0];
+      return port === undefined ? undefined : monitored(hostOf(server), port);
+    }),
+  );
 }
 
 async function monitored(host: string, port: number): Promise<MonitoredServer | undefined> {

@@ -6,9 +6,7 @@ import { limits } from "../../lib/limits.ts";
 import { connectionOptions, type NatsAddress } from "./address.ts";
 import { failureOf, toMillraceError, unavailable } from "./failures.ts";
 import { type OpenedStream, openStream } from "./stream.ts";
-
-/** Before it, the messages of a batch are stored one by one. */
-const versionMin = [2, 12, 0] as const;
+import { isTooOld, neededVersion } from "./versions.ts";
 
 /** @throws MR_QUEUE_UNAVAILABLE, MR_CONFIG_INVALID */
 export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
@@ -24,12 +22,10 @@ export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
 
 export function refuseOldServer(nc: NatsConnection): void {
   const version = nc.info?.version ?? "";
-  const parts = version.split(/[.-]/).slice(0, 3).map(Number);
-  const at = parts.findIndex((part, index) => part !== versionMin[index]);
-  if (at === -1 || (parts[at] ?? 0) > (versionMin[at] ?? 0)) return;
+  if (!isTooOld(version)) return;
   throw new MillraceError(
     "MR_QUEUE_UNAVAILABLE",
-    `The NATS server is ${version}; Millrace needs ${versionMin.join(".")} or later.`,
+    `The NATS server is ${version}; Millrace needs ${neededVersion} or later.`,
     { remedy: "Upgrade every server of the cluster." },
   );
 }

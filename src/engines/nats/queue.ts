@@ -180,6 +180,8 @@ class NatsQueue implements QueueEngine {
       // The marks last: what a trim removes in between has its mark before it is gone.
       const ends = await Promise.all(partitions.map((partition) => this.#lastOf(partition)));
       await this.#marks.read();
+      // In a stream that was made anew none of these subjects has anything.
+      await this.#checkIdentity();
       return new Map(
         partitions.map((partition) => [
           partition,
