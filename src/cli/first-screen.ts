@@ -70,7 +70,10 @@ function workersLine({ boxes, summary }: FirstScreen): string {
 const engineNames = ({ queue, database }: Config): string =>
   queue === "sqlite:" && database === "sqlite:"
     ? "SQLite, full sync"
-    : `queue ${withoutPassword(queue)}, database ${withoutPassword(database)}`;
+    : `queue ${shortOf(queue)}, database ${shortOf(database)}`;
+
+/** Without its options, and without its password. */
+const shortOf = (address: string): string => withoutPassword(address).replace(/\?.*/, "");
 
 /** A browser on this machine reaches every address of it as localhost. */
 function hostOf(host: string): string {

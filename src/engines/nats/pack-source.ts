@@ -42,7 +42,7 @@ export class PackSource {
   readonly #filters: string[];
   /** Up to here, over all subjects, everything asked for has come. */
   #reached: number;
-  #packs: DeliveredPack[] = [];
+  readonly #packs: DeliveredPack[] = [];
   #bytes = 0;
   #room: PromiseWithResolvers<void> | undefined;
   #failure: unknown;
@@ -61,8 +61,8 @@ export class PackSource {
     this.#feeding = this.#feed();
   }
 
-  get hasPacks(): boolean {
-    return this.#packs.length > 0;
+  get packCount(): number {
+    return this.#packs.length;
   }
 
   /** Why nothing comes at present, where something is wrong. */
@@ -70,11 +70,10 @@ export class PackSource {
     return this.#failure;
   }
 
-  /** All that came, for good. */
-  take(): DeliveredPack[] {
-    const packs = this.#packs;
-    this.#packs = [];
-    this.#bytes = 0;
+  /** The oldest ones, for good. */
+  take(count: number): DeliveredPack[] {
+    const packs = this.#packs.splice(0, count);
+    this.#bytes -= packs.reduce((sum, { data }) => sum + data.byteLength, 0);
     this.#room?.resolve();
     this.#room = undefined;
     return packs;

@@ -150,6 +150,7 @@ class NatsQueue implements QueueEngine {
       {
         openSource,
         marks: this.#marks,
+        readMarks: () => this.#asking(() => this.#marks.read()),
         clock,
         doorbell,
         ends: () => this.ends(),

@@ -13,6 +13,7 @@ interface Parts {
   /** Begins where no partition misses anything, given the ends. */
   readonly openSource: (ends: ReadonlyMap<number, number>) => PackSource;
   readonly marks: TrimMarks;
+  readonly readMarks: () => Promise<void>;
   readonly clock: Clock;
   readonly doorbell: Doorbell;
   /** Asked of the stream's leader: partition → end. */
@@ -57,7 +58,11 @@ export class NatsReading implements Reading {
   }
 
   mayHaveMore(): boolean {
-    return this.#open !== undefined || this.#packs.length > 0 || this.#source?.hasPacks === true;
+    return this.#open !== undefined || this.#packs.length > 0 || this.#packsWaiting > 0;
+  }
+
+  get #packsWaiting(): number {
+    return this.#source?.packCount ?? 0;
   }
 
   close(): void {
@@ -116,14 +121,15 @@ export class NatsReading implements Reading {
   }
 
   /**
-   * A trim marks first and removes then. So what came without a mark beyond the cursors, asked for
-   * after it came, came without a gap.
+   * A trim marks first and removes then. So what has come before the marks were asked for, and is
+   * not behind one of them, came without a gap. Where they cannot be asked for, nothing is taken.
    */
   async #takePacks(): Promise<void> {
-    if (this.#source?.hasPacks !== true) return;
-    this.#packs = this.#source.take();
-    await this.#parts.marks.read();
+    const count = this.#packsWaiting;
+    if (count === 0) return;
+    await this.#parts.readMarks();
     this.#checkTrimmed();
+    this.#packs = this.#source?.take(count) ?? [];
   }
 
   #isAtTarget(): boolean {
