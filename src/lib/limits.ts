@@ -105,7 +105,8 @@ export const limits = {
   ejectionForgetMs: 60_000,
 
   // Producer: events that wait together are appended together, and no more wait than memory allows.
-  appendBatchEventsMax: 1_024,
+  /** Of one partition at worst, and then no more than NATS stores together (natsBatchEventsMax). */
+  appendBatchEventsMax: 960,
   /** How far apart appends begin under load: a fraction of what a request takes then anyway. */
   appendGatherMs: 2,
   appendWaitingEventsMax: 20_000,
@@ -160,7 +161,8 @@ export const limits = {
   natsHeaderBytesMax: 512,
   /** Electing a leader takes up to nine seconds, and may take two rounds. */
   natsRetryMs: 20_000,
-  natsRequestMs: 5_000,
+  /** A server that stands still is found out by this; trying again is safe. */
+  natsRequestMs: 3_000,
   natsConnectMs: 2_000,
   natsReconnectMs: 250,
   /** Two silent answers, and a server counts as gone: before its peers' patience ends. */
@@ -210,7 +212,7 @@ export const limits = {
   /** Where little happens, old ids and touches are removed this often. */
   pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
-  outboxRelayEventsMax: 1_000,
+  outboxRelayEventsMax: 960,
   prepareConcurrencyMax: 32,
   /** The wall clock was set back where it lags behind the steady one by more than this. */
   clockSetBackMs: 2_000,

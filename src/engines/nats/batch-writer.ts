@@ -58,7 +58,9 @@ export class BatchWriter {
     const token = random.bytes(9).toString("base64url");
     let left = firstOfEach(items);
     let mayBeStored = false;
+    let isOther: unknown;
     for (let attempt = 0; left.length > 0; attempt++) {
+      if (isOther !== undefined) throw mayBeStored ? resultUnknown(isOther) : isOther;
       try {
         await this.#store(left, token, attempt);
         return;
@@ -74,8 +76,11 @@ export class BatchWriter {
         const isLate = clock.monotonic() - startMs > limits.natsRetryMs;
         if (isLate) throw mayBeStored ? resultUnknown(error) : toMillraceError(error, "none");
       }
+      // Beside the next try, which it must not hold up: who asks in an election waits for it.
+      this.#parts.checkIdentity().catch((error) => {
+        isOther = error;
+      });
       await clock.sleep(pausesMs[Math.min(attempt, pausesMs.length - 1)] ?? 0);
-      await this.#parts.checkIdentity();
     }
   }
 

@@ -16,14 +16,15 @@ const knownCodes: ReadonlySet<number> = new Set([10071, 10164]);
 
 /** Temporarily unavailable; a leader is missing; a request is in process; a batch lost a part. */
 const passingCodes: ReadonlySet<number> = new Set([
-  10008, 10009, 10023, 10041, 10118, 10158, 10167, 10176, 10210, 10211,
+  10008, 10009, 10023, 10118, 10158, 10167, 10176,
 ]);
 
 export function failureOf(error: unknown): Failure {
   if (isMillraceError(error)) return "final";
   if (error instanceof JetStreamApiError) {
     if (knownCodes.has(error.code)) return "known";
-    return passingCodes.has(error.code) ? "none" : "final";
+    const isBusy = /too many inflight/i.test(error.message);
+    return isBusy || passingCodes.has(error.code) ? "none" : "final";
   }
   if (isMissingResponder(error)) return "none";
   if (error instanceof Error && error.name === "JetStreamNotEnabled") return "final";
