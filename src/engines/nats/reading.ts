@@ -70,31 +70,34 @@ export class NatsReading implements Reading {
   }
 
   async read(limit: number): Promise<Batch> {
+    const batch: Filling = { events: [], positions: new Map() };
     try {
-      return await this.#read(limit);
+      await this.#fill(batch, limit);
     } catch (error) {
-      if (this.#parts.isClosed()) return { events: [], positions: new Map() };
-      throw error;
+      // What has been collected is handed over; what is wrong is met again by the next look.
+      if (batch.positions.size === 0 && !this.#parts.isClosed()) throw error;
     }
+    return batch;
   }
 
-  async #read(limit: number): Promise<Batch> {
+  /** Fills the batch with what was there at the beginning; behind that, with what is at hand. */
+  async #fill(batch: Filling, limit: number): Promise<void> {
     this.#target ??= await this.#begin();
-    const batch: Filling = { events: [], positions: new Map() };
-    for (;;) {
+    while (!this.#parts.isClosed()) {
       this.#checkTrimmed();
       if (this.#open === undefined && this.#packs.length === 0) await this.#takePacks();
-      const isFull = this.#collect(batch, limit);
-      if (isFull || this.#parts.isClosed()) return batch;
+      if (this.#collect(batch, limit)) return;
+      const isAtTarget = this.#isAtTarget();
+      if (isAtTarget && batch.positions.size > 0) return;
       if (this.mayHaveMore()) continue;
-      if (!this.#isAtTarget()) await this.#waitForPacks();
-      else if (batch.positions.size > 0) return batch;
-      else return await this.#nothing(batch);
+      if (isAtTarget) return await this.#checkSource();
+      await this.#waitForPacks();
     }
   }
 
-  async #nothing(batch: Batch): Promise<Batch> {
-    if (this.#source?.failure === undefined) return batch;
+  /** Nothing came: because nothing is there, or because nothing can come. */
+  async #checkSource(): Promise<void> {
+    if (this.#source?.failure === undefined) return;
     await this.#parts.checkIdentity();
     throw unavailable("NATS delivers nothing at present.", this.#source.failure);
   }
