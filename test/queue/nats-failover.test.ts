@@ -183,6 +183,8 @@ describe.skipIf(missing)(`three NATS servers that fail${missing ? ` (${missing})
       await run();
       await goesOn(what);
       await cluster.ready();
+      // One fault at a time: a replica that still catches up would make two of the next one.
+      await until("all replicas are current", () => cluster.isCurrent(stream));
       faults.push(`${what} ${((performance.now() - startMs) / 1_000).toFixed(1)} s`);
       if (process.env.PROGRESS) process.stderr.write(`${faults.at(-1)}\n`);
     };

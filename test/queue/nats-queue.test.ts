@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { queueConformance } from "millrace/conformance";
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openNatsQueue } from "../../src/engines/nats/queue.ts";
 import { NatsCluster, natsMissing } from "../support/nats-cluster.ts";
 
@@ -20,6 +20,17 @@ for (const servers of [3, 1] as const) {
 
     afterAll(async () => {
       await cluster[Symbol.asyncDispose]();
+    });
+
+    it("processes that open a new queue at once open the same one", async () => {
+      const stream = `test-${randomUUID()}`;
+      const url = `${cluster.url}&stream=${stream}&bytes=100000000`;
+      const engines = await Promise.all(
+        Array.from({ length: 8 }, () => openNatsQueue({ url, partitions: 4 })),
+      );
+      expect(new Set(engines.map(({ identity }) => identity)).size).toBe(1);
+      await Promise.all(engines.map((engine) => engine.close()));
+      await cluster.removeStream(stream);
     });
 
     queueConformance(

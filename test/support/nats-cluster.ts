@@ -116,11 +116,19 @@ export class NatsCluster implements AsyncDisposable {
   async leaderOf(stream: string): Promise<number | undefined> {
     for (const server of this.servers.filter(({ isRunning }) => isRunning)) {
       const state = await monitor(server, "/jsz?streams=true");
-      const leader = leaderIn(state, stream);
+      const leader = detailOf(state, stream)?.leader;
       const at = this.servers.findIndex(({ name }) => name === leader);
       if (at >= 0) return at;
     }
     return undefined;
+  }
+
+  /** Whether every replica of a stream has all that its leader has. */
+  async isCurrent(stream: string): Promise<boolean> {
+    const leader = this.servers[(await this.leaderOf(stream)) ?? -1];
+    if (leader === undefined) return false;
+    const replicas = detailOf(await monitor(leader, "/jsz?streams=true"), stream)?.replicas ?? [];
+    return replicas.length === this.servers.length - 1 && replicas.every(({ current }) => current);
   }
 
   /** Resolves once all servers are up, know each other and have a leader. */
@@ -260,13 +268,18 @@ export async function monitor(server: NatsServer, path: string): Promise<unknown
   }
 }
 
+interface StreamCluster {
+  readonly leader?: string;
+  readonly replicas?: readonly { readonly current: boolean }[];
+}
+
 interface JetStreamState {
   readonly disabled?: boolean;
   readonly meta_cluster?: { readonly leader?: string; readonly cluster_size?: number };
   readonly account_details?: readonly {
     readonly stream_detail?: readonly {
       readonly name: string;
-      readonly cluster?: { readonly leader?: string };
+      readonly cluster?: StreamCluster;
     }[];
   }[];
 }
@@ -278,10 +291,10 @@ function hasLeader(state: unknown, servers: number): boolean {
   return (cluster?.leader ?? "") !== "" && cluster?.cluster_size === servers;
 }
 
-const leaderIn = (state: unknown, stream: string): string | undefined =>
+const detailOf = (state: unknown, stream: string): StreamCluster | undefined =>
   ((state as JetStreamState | undefined)?.account_details ?? [])
     .flatMap((account) => account.stream_detail ?? [])
-    .find(({ name }) => name === stream)?.cluster?.leader;
+    .find(({ name }) => name === stream)?.cluster;
 
 /** Looks until it holds; tests that wait for nothing else end by their own time limit. */
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {

@@ -5,7 +5,7 @@ import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { connectionOptions, type NatsAddress } from "./address.ts";
 import { failureOf, toMillraceError, unavailable } from "./failures.ts";
-import { type OpenedStream, openStream } from "./stream.ts";
+import { isNameTaken, type OpenedStream, openStream } from "./stream.ts";
 import { isTooOld, neededVersion } from "./versions.ts";
 
 /** @throws MR_QUEUE_UNAVAILABLE, MR_CONFIG_INVALID */
@@ -30,7 +30,10 @@ export function refuseOldServer(nc: NatsConnection): void {
   );
 }
 
-/** A cluster that has just started has no leader for some seconds. */
+/**
+ * A cluster that has just started has no leader for some seconds, and of the processes that start
+ * together one makes the stream.
+ */
 export async function openWhenReady(
   jsm: JetStreamManager,
   { stream: name, replicas, bytesMax }: NatsAddress,
@@ -43,7 +46,7 @@ export async function openWhenReady(
     try {
       return await openStream(jsm, { name, replicas, partitions, bytesMax, identity });
     } catch (error) {
-      const mayPass = failureOf(error) === "none" || failureOf(error) === "unknown";
+      const mayPass = failureOf(error) !== "final" || isNameTaken(error);
       if (!mayPass || clock.monotonic() > deadline) throw error;
       await clock.sleep(limits.natsReadRetryMs);
     }

@@ -59,6 +59,10 @@ export async function infoOf(jsm: JetStreamManager, name: string): Promise<Strea
   }
 }
 
+/** A stream that another process makes at this moment has its name before it can be asked for. */
+export const isNameTaken = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && error.code === nameTaken;
+
 async function addStream(jsm: JetStreamManager, plan: NewStream): Promise<StreamInfo> {
   const subjects = new Subjects(plan.name, plan.identity);
   try {
@@ -86,10 +90,7 @@ async function addStream(jsm: JetStreamManager, plan: NewStream): Promise<Stream
     });
   } catch (error) {
     // Another process was faster: its stream is the queue.
-    const found =
-      error instanceof JetStreamApiError && error.code === nameTaken
-        ? await infoOf(jsm, plan.name)
-        : undefined;
+    const found = isNameTaken(error) ? await infoOf(jsm, plan.name) : undefined;
     if (found === undefined) throw error;
     return found;
   }
