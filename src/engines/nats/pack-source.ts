@@ -46,6 +46,8 @@ export class PackSource {
   #bytes = 0;
   #room: PromiseWithResolvers<void> | undefined;
   #failure: unknown;
+  /** Since when nothing comes; infinite where all is well. */
+  #failedMs = Number.POSITIVE_INFINITY;
   readonly #stop = new AbortController();
   #stopFetch: () => void = () => {};
   readonly #feeding: Promise<void>;
@@ -65,9 +67,13 @@ export class PackSource {
     return this.#packs.length;
   }
 
-  /** Why nothing comes at present, where something is wrong. */
+  /**
+   * Why nothing comes, where that has been so for a while: a consumer that was just made, or lost
+   * its server, is often not heard of for some milliseconds.
+   */
   get failure(): unknown {
-    return this.#failure;
+    const lastedMs = this.#parts.clock.monotonic() - this.#failedMs;
+    return lastedMs < limits.natsRequestMs ? undefined : this.#failure;
   }
 
   /** The oldest ones, for good. */
@@ -92,6 +98,7 @@ export class PackSource {
         await this.#follow();
       } catch (error) {
         this.#failure = error;
+        this.#failedMs = Math.min(this.#failedMs, this.#parts.clock.monotonic());
         await this.#parts.clock.sleep(limits.natsReadRetryMs, this.#stop.signal);
       }
     }
@@ -109,7 +116,6 @@ export class PackSource {
       num_replicas: 1,
       inactive_threshold: limits.natsConsumerIdleMs * 1_000_000,
     });
-    this.#failure = undefined;
     const consumer = js.consumers.getConsumerFromInfo(info);
     try {
       let delivered = 0;
@@ -139,6 +145,7 @@ export class PackSource {
       delivered++;
       this.#keep(message);
     }
+    this.#failedMs = Number.POSITIVE_INFINITY;
     return delivered;
   }
 
@@ -153,6 +160,7 @@ export class PackSource {
       data: Buffer.from(buffer, byteOffset, byteLength),
     });
     this.#bytes += byteLength;
+    this.#failedMs = Number.POSITIVE_INFINITY;
     this.#reached = message.seq;
     this.#parts.doorbell.ring();
   }
