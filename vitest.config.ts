@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^millrace\/client$/, replacement: source("./src/client/index.ts") },
       { find: /^millrace\/conformance$/, replacement: source("./src/conformance/index.ts") },
       { find: /^millrace\/redis$/, replacement: source("./src/engines/redis/index.ts") },
+      { find: /^millrace\/nats$/, replacement: source("./src/engines/nats/queue.ts") },
       { find: /^millrace$/, replacement: source("./src/index.ts") },
     ],
   },

@@ -1,6 +1,6 @@
 import type { styleText } from "node:util";
 import { version } from "../lib/version.ts";
-import type { Config } from "../runtime/config.ts";
+import { type Config, withoutPassword } from "../runtime/config.ts";
 import type { SystemSummary } from "../runtime/summary.ts";
 import type { BoxStatus } from "../runtime/supervisor.ts";
 
@@ -70,7 +70,10 @@ function workersLine({ boxes, summary }: FirstScreen): string {
 const engineNames = ({ queue, database }: Config): string =>
   queue === "sqlite:" && database === "sqlite:"
     ? "SQLite, full sync"
-    : `queue ${queue}, database ${database}`;
+    : `queue ${shortOf(queue)}, database ${shortOf(database)}`;
+
+/** Without its options, and without its password. */
+const shortOf = (address: string): string => withoutPassword(address).replace(/\?.*/, "");
 
 /** A browser on this machine reaches every address of it as localhost. */
 function hostOf(host: string): string {

@@ -5,6 +5,8 @@ export interface Receipt {
   readonly position: number;
   /** `disk`, `replicated(n)`, or `memory`. */
   readonly durable: string;
+  /** Whether a replica counts once its disk has it; absent where nobody can tell. */
+  readonly synced?: boolean;
   /** The id or key was known; all else is of the first event. */
   readonly duplicate?: true;
 }

@@ -31,7 +31,7 @@ export interface QueueSubject {
  * import { describe, it } from "vitest";
  * queueConformance({ describe, it }, {
  *   name: "my engine",
- *   features: { restart: true, sharing: "one process only, by design" },
+ *   features: { restart: true, oneOrder: true, sharing: "one process only, by design" },
  *   createPlace: async ({ partitions }) => { … },
  * });
  */

@@ -4,8 +4,10 @@ import type { Receipt } from "../queue/engine.ts";
 import type { Publication } from "./options.ts";
 
 /** A receipt as it is answered. By hand: this is the hot path, and only the id needs escaping. */
-export function receiptJson({ id, partition, position, durable, duplicate }: Receipt): string {
-  const end = duplicate ? ',"duplicate":true}' : "}";
+export function receiptJson(receipt: Receipt): string {
+  const { id, partition, position, durable, synced, duplicate } = receipt;
+  const sync = synced === undefined ? "" : `,"synced":${synced}`;
+  const end = duplicate ? `${sync},"duplicate":true}` : `${sync}}`;
   return `{"id":${JSON.stringify(id)},"partition":${partition},"position":${position},"durable":"${durable}"${end}`;
 }
 

@@ -126,6 +126,7 @@ export const errorCodes = {
   MR_SQLITE_VERSION: code("sqlite-version", 500, "This SQLite can damage data", 3),
   MR_CONFIG_INVALID: code("config-invalid", 500, "The configuration is wrong", 3),
   MR_DRIVER_MISSING: code("driver-missing", 500, "An engine's driver is not installed", 3),
+  MR_ENGINE_UNSAFE: code("engine-unsafe", 500, "An engine cannot keep the promises", 3),
   MR_PORT_TAKEN: code("port-taken", 500, "The port is taken", 3),
   MR_AUTH_REQUIRED: code(
     "auth-required",

@@ -105,7 +105,8 @@ export const limits = {
   ejectionForgetMs: 60_000,
 
   // Producer: events that wait together are appended together, and no more wait than memory allows.
-  appendBatchEventsMax: 1_024,
+  /** Of one partition at worst, and then no more than NATS stores together (natsBatchEventsMax). */
+  appendBatchEventsMax: 960,
   /** How far apart appends begin under load: a fraction of what a request takes then anyway. */
   appendGatherMs: 2,
   appendWaitingEventsMax: 20_000,
@@ -152,6 +153,30 @@ export const limits = {
   /** Where the bell cannot be watched (no more inotify watches), readers look this often. */
   bellPollMs: 10,
 
+  // Queue on NATS.
+  /** A batch of the server's has 1,000 messages; packs stand in it beside a claim of each event. */
+  natsBatchEventsMax: 960,
+  natsBatchBytesMax: 8 * 1_048_576,
+  /** A message's room for its headers, of which ours are few. */
+  natsHeaderBytesMax: 512,
+  /** Electing a leader takes up to nine seconds, and may take two rounds. */
+  natsRetryMs: 20_000,
+  /** A server that stands still is found out by this; trying again is safe. */
+  natsRequestMs: 3_000,
+  natsConnectMs: 2_000,
+  natsReconnectMs: 250,
+  /** Two silent answers, and a server counts as gone: before its peers' patience ends. */
+  natsPingMs: 2_000,
+  /** A reader that finds nobody asks again after this. */
+  natsReadRetryMs: 200,
+  /** How long one request for messages waits at the server; silence for half of it ends it. */
+  natsFetchMs: 5_000,
+  natsConsumerIdleMs: 60_000,
+  /** What an event takes beside its data: attributes, names, headers. */
+  natsEventRoomBytes: 65_536,
+  /** Clocks further apart make times of acceptance hard to compare. */
+  natsClockApartMs: 2_000,
+
   // Worker.
   passEventsMax: 256,
   /** While at least so many events come with each pass, passes are this far apart. */
@@ -187,7 +212,7 @@ export const limits = {
   /** Where little happens, old ids and touches are removed this often. */
   pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
-  outboxRelayEventsMax: 1_000,
+  outboxRelayEventsMax: 960,
   prepareConcurrencyMax: 32,
   /** The wall clock was set back where it lags behind the steady one by more than this. */
   clockSetBackMs: 2_000,

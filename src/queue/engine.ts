@@ -77,6 +77,11 @@ export interface Receipt {
   readonly partition: number;
   readonly position: number;
   readonly durable: Durability;
+  /**
+   * Whether every replica has it on its disk, and not only in its memory; absent where there are no
+   * replicas, or nobody could tell.
+   */
+  readonly synced?: boolean;
   /** True where the id was known already; then all else is of the first event. */
   readonly duplicate: boolean;
   /** The fingerprint stored with the first event, on duplicates. */
@@ -90,10 +95,10 @@ export interface SubscribeOptions {
 
 export interface Subscription {
   /**
-   * The next events in order of acceptance, at most `limit`. Waits up to `waitMs` for the first one
-   * (0: not at all) and wakes within 2 ms of an append by any process; an empty batch is an
-   * ordinary answer. Passing over events of other types ends the wait too: no events, but
-   * positions. Aborting `signal` or `close` ends it with an empty batch. One call at a time.
+   * The next events, each partition's in order of acceptance, at most `limit`. Waits up to `waitMs`
+   * for the first one (0: not at all) and wakes within 2 ms of an append by any process; an empty
+   * batch is an ordinary answer. Passing over events of other types ends the wait too: no events,
+   * but positions. Aborting `signal` or `close` ends it with an empty batch. One call at a time.
    *
    * @throws MR_QUEUE_GAP where events behind a cursor were trimmed before they were read, or where
    *   a cursor is beyond the end (a lost tail); `extra.partition` tells where, `extra.trimmed` how

@@ -36,6 +36,15 @@ const engine = (...known: readonly string[]) => {
     );
 };
 
+/** Other engines are chosen by the scheme of their address, which they read themselves. */
+const engineAt = (schemes: readonly string[], ...known: readonly string[]) =>
+  z
+    .string()
+    .refine(
+      (url) => known.includes(url) || schemes.some((scheme) => url.startsWith(`${scheme}://`)),
+      `must be ${known.join(" or ")}, or begin with ${schemes.join(":// or ")}://`,
+    );
+
 const instances = z.string().transform((text, context) => {
   const counts = new Map<string, number>();
   for (const part of text.split(",").filter((part) => part.trim() !== "")) {
@@ -59,7 +68,8 @@ const schema = z.strictObject({
   data: z.string().min(1, "must not be empty"),
   gateways: whole(1, 64),
   workers: instances,
-  queue: engine("sqlite:", "memory:"),
+  queue: engineAt(["nats", "tls"], "sqlite:", "memory:"),
+  unsafeEngines: oneOf("refuse", "accept"),
   database: engine("sqlite:", "memory:"),
   cache: engine("memory:", "redis://", "rediss://", "redis+unix://"),
   partitions: whole(1, limits.partitionsMax),
@@ -213,5 +223,7 @@ export function describeConfig({ sources }: ParsedConfig): ShownSetting[] {
 }
 
 /** EN5: a password in an engine's URL is never shown. */
-const withoutPassword = (text: string): string =>
-  text.replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:(hidden)@");
+export const withoutPassword = (text: string): string =>
+  text
+    .replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:(hidden)@")
+    .replace(/^((?:nats|tls):\/\/)[^/@:]+@/, "$1(hidden)@");

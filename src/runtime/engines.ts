@@ -89,6 +89,10 @@ async function openQueue({ config, data, ...others }: EnginesOptions): Promise<Q
     const { openMemoryQueue } = await import("../engines/memory/queue.ts");
     return openMemoryQueue({ partitions, clock: others.clock });
   }
+  if (/^(nats|tls):/.test(queue)) {
+    const { openNatsQueue } = await loadNats(() => import("../engines/nats/queue.ts"));
+    return await openNatsQueue({ url: queue, partitions, clock: others.clock });
+  }
   assert(queue === "sqlite:", `config.ts let the queue ${queue} pass`);
   const { openSqliteQueue } = await import("../engines/sqlite/queue.ts");
   return await openSqliteQueue({ ...others, folder: data.queue, partitions });
@@ -115,6 +119,10 @@ async function openCache(
   const { openRedisCache } = await loadRedis(() => import("../engines/redis/cache.ts"));
   return await openRedisCache({ url, system, worker, clock });
 }
+
+/** @throws MR_DRIVER_MISSING */
+export const loadNats = <Module>(load: () => Promise<Module>): Promise<Module> =>
+  withDriver(load, "MILLRACE_QUEUE", "@nats-io/transport-node @nats-io/jetstream");
 
 /** @throws MR_DRIVER_MISSING */
 export const loadRedis = <Module>(load: () => Promise<Module>): Promise<Module> =>

@@ -64,7 +64,12 @@ export const settings = {
   queue: {
     variable: "MILLRACE_QUEUE",
     fallback: "sqlite:",
-    says: "The message queue's engine: sqlite: (in the data folder), or memory: under dev.",
+    says: "The message queue's engine: sqlite: (in the data folder), nats://… (JetStream), or memory: under dev.",
+  },
+  unsafeEngines: {
+    variable: "MILLRACE_UNSAFE_ENGINES",
+    fallback: "refuse",
+    says: "What to do with engines that cannot keep the promises, such as one replica or no sync: refuse or accept.",
   },
   database: {
     variable: "MILLRACE_DATABASE",

@@ -12,6 +12,7 @@ import { type DataFolder, keysFile, openDataFolder } from "./data-folder.ts";
 import { lockBoxes } from "./data-lock.ts";
 import { createLog } from "./logging.ts";
 import { keepRetention } from "./retention.ts";
+import { refuseUnsafeEngines } from "./safe-engines.ts";
 import { parseSelection } from "./selection.ts";
 import { Supervisor } from "./supervisor.ts";
 import { type BoxPlan, lockNames, planTopology } from "./topology.ts";
@@ -63,6 +64,7 @@ export async function startSystem(
     openDataFolder(config.data),
     createLog(config, "supervisor", options.onOutput),
   ]);
+  await refuseUnsafeEngines(config, log);
   const plans = planTopology(system, config, data, selection);
   warnOfFiles(config, log);
   assertPeersKnown(config, plans);

@@ -4,6 +4,7 @@ import type { Scenario } from "./scenario.ts";
 import {
   appendAll,
   appendOne,
+  assertPositionsGrow,
   cursors,
   idsOf,
   readAll,
@@ -69,10 +70,8 @@ export const keeping: readonly Scenario[] = [
       const expected = receipts.filter(
         ({ partition, position }) => partition !== 1 || position > tenth,
       );
-      deepStrictEqual(
-        idsOf(left),
-        expected.map(({ id }) => id),
-      );
+      assertPositionsGrow(left);
+      deepStrictEqual(idsOf(left).sort(), expected.map(({ id }) => id).sort());
       strictEqual((await engine.health()).storedEvents, 70);
       await engine.trim(1, tenth);
       await engine.trim(1, 0);

@@ -7,6 +7,10 @@ export interface QueueFeatures {
   readonly restart: Feature;
   /** The same data can be open several times at once, as by several processes. */
   readonly sharing: Feature;
+  /**
+   * Events of one call keep its order over all partitions, and not only, as promised, within each.
+   */
+  readonly oneOrder: Feature;
 }
 
 /** One place where an engine keeps data, new and empty at first. */

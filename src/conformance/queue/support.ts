@@ -102,6 +102,14 @@ export function idsByPartition(
   return lines;
 }
 
+/** The same events, each partition's in the same order. */
+export function assertSameOrder(
+  events: readonly { readonly partition: number; readonly event: EventRecord }[],
+  expected: readonly { readonly partition: number; readonly event: EventRecord }[],
+): void {
+  deepStrictEqual(idsByPartition(events), idsByPartition(expected));
+}
+
 /** Within each partition the positions grow; no position stands twice. */
 export function assertPositionsGrow(events: readonly QueuedEvent[]): void {
   const last = new Map<number, number>();

@@ -19,6 +19,10 @@ export const ownSchemas: Readonly<Record<string, JsonSchema>> = {
       partition: integer,
       position: integer,
       durable: { type: "string", description: "`disk`, `replicated(n)`, or `memory`." },
+      synced: {
+        type: "boolean",
+        description: "Whether a replica counts once its disk has it; absent where nobody can tell.",
+      },
       duplicate: { const: true, description: "The event was known; all else is of the first." },
     },
   },

@@ -129,11 +129,12 @@ async function checkSync(folder: string): Promise<Finding> {
 
 async function checkQueue(config: Config, data: DataFolder): Promise<Finding> {
   const what = "Queue";
+  const isElsewhere = config.queue !== "sqlite:";
   const isThere = await access(data.queue).then(
     () => true,
     () => false,
   );
-  if (!isThere) return { what, status: "pass", detail: "none yet" };
+  if (!isThere && !isElsewhere) return { what, status: "pass", detail: "none yet" };
   const onFatal = () => {};
   const engines = createEngines({ config, data, clock: systemClock, onFatal });
   try {

@@ -1,0 +1,54 @@
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { Clock } from "../../lib/clock.ts";
+import { MillraceError } from "../../lib/errors.ts";
+import { limits } from "../../lib/limits.ts";
+import { connectionOptions, type NatsAddress } from "./address.ts";
+import { failureOf, toMillraceError, unavailable } from "./failures.ts";
+import { isNameTaken, type OpenedStream, openStream } from "./stream.ts";
+import { isTooOld, neededVersion } from "./versions.ts";
+
+/** @throws MR_QUEUE_UNAVAILABLE, MR_CONFIG_INVALID */
+export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
+  const options = await connectionOptions(address);
+  try {
+    return await connect(options);
+  } catch (error) {
+    const refused = toMillraceError(error, "none");
+    if (refused.code !== "MR_QUEUE_UNAVAILABLE") throw refused;
+    throw unavailable(`No NATS server can be reached at ${address.servers.join(", ")}.`, error);
+  }
+}
+
+export function refuseOldServer(nc: NatsConnection): void {
+  const version = nc.info?.version ?? "";
+  if (!isTooOld(version)) return;
+  throw new MillraceError(
+    "MR_QUEUE_UNAVAILABLE",
+    `The NATS server is ${version}; Millrace needs ${neededVersion} or later.`,
+    { remedy: "Upgrade every server of the cluster." },
+  );
+}
+
+/**
+ * A cluster that has just started has no leader for some seconds, and of the processes that start
+ * together one makes the stream.
+ */
+export async function openWhenReady(
+  jsm: JetStreamManager,
+  { stream: name, replicas, bytesMax }: NatsAddress,
+  partitions: number,
+  identity: string,
+  clock: Clock,
+): Promise<OpenedStream> {
+  const deadline = clock.monotonic() + limits.natsRetryMs;
+  for (;;) {
+    try {
+      return await openStream(jsm, { name, replicas, partitions, bytesMax, identity });
+    } catch (error) {
+      const mayPass = failureOf(error) !== "final" || isNameTaken(error);
+      if (!mayPass || clock.monotonic() > deadline) throw error;
+      await clock.sleep(limits.natsReadRetryMs);
+    }
+  }
+}

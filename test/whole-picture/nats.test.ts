@@ -1,0 +1,94 @@
+/**
+ * The reference application, unchanged, with its queue on three NATS servers: receipts say how
+ * durable an event is, both workers apply it once, a repeated key gives the first receipt, and the
+ * loss of the stream's leader costs nobody an event. Servers that cannot keep the promises are
+ * refused, and accepted by a person's word.
+ */
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { startSystem } from "../../examples/running-system.ts";
+import { NatsCluster, natsMissing } from "../support/nats-cluster.ts";
+import { waitOptions } from "./picture.ts";
+
+const missing = natsMissing();
+const app = "examples/social/app.ts";
+const readyPaths = ["/timelines/home?user=ada", "/notifications/list?user=ada"];
+
+interface Receipt {
+  readonly id: string;
+  readonly durable: string;
+  readonly synced?: boolean;
+  readonly duplicate?: boolean;
+}
+
+async function publish(url: string, author: string, key: string): Promise<Receipt> {
+  const answer = await fetch(`${url}/events/post.published`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": `"${key}"` },
+    body: JSON.stringify({ author, text: `${key} for @grace` }),
+  });
+  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+  return (await answer.json()) as Receipt;
+}
+
+/** Until it is accepted, as a client does that was told that the key is safe to repeat. */
+const publishSurely = (url: string, author: string, key: string) =>
+  vi.waitFor(() => publish(url, author, key), waitOptions);
+
+describe.skipIf(missing)(`the picture on NATS${missing ? ` (${missing})` : ""}`, () => {
+  let cluster: NatsCluster;
+
+  beforeAll(async () => {
+    cluster = await NatsCluster.start({ servers: 3 });
+  });
+
+  afterAll(async () => {
+    await cluster[Symbol.asyncDispose]();
+  });
+
+  it("keeps its promises while the leader of its queue is lost", async () => {
+    const url = `${cluster.url}&monitor=${cluster.monitorPorts}&bytes=100000000`;
+    await using system = await startSystem(app, {
+      readyPaths,
+      environment: { MILLRACE_QUEUE: url },
+    });
+    const first = await publish(system.url, "ada", "post-0");
+    expect(first).toMatchObject({ durable: "replicated(3)", synced: true });
+    expect(await publish(system.url, "ada", "post-0")).toEqual({ ...first, duplicate: true });
+
+    const leader = cluster.servers[(await cluster.leaderOf("millrace")) ?? 0];
+    const ids = [first.id];
+    for (let n = 1; n < 60; n++) {
+      if (n === 20) await leader?.kill();
+      ids.push((await publishSurely(system.url, "ada", `post-${n}`)).id);
+    }
+    await leader?.start();
+    await vi.waitFor(async () => {
+      const answer = await fetch(`${system.url}/timelines/profile?user=ada&limit=100`);
+      expect(answer.status).toBe(200);
+    }, waitOptions);
+    for (const id of [ids[0], ids[30], ids[59]]) {
+      await vi.waitFor(async () => {
+        const answer = await fetch(`${system.url}/events/${id}`);
+        const { workers } = (await answer.json()) as { workers: Record<string, { state: string }> };
+        const states = Object.values(workers).map(({ state }) => state);
+        expect(states).toEqual(states.map(() => "done"));
+      }, waitOptions);
+    }
+    expect(await system.stop()).toBe(0);
+  });
+
+  it("is refused on servers that cannot keep them, unless somebody says so", async () => {
+    await using lax = await NatsCluster.start({ servers: 1, syncAlways: false });
+    const url = `${lax.url}&monitor=${lax.monitorPorts}&bytes=100000000`;
+    const environment = { MILLRACE_QUEUE: url };
+    const refused = await startSystem(app, { readyPaths, environment }).catch((error) => error);
+    expect(String(refused)).toContain("MR_ENGINE_UNSAFE");
+    await using system = await startSystem(app, {
+      readyPaths,
+      environment: { ...environment, MILLRACE_UNSAFE_ENGINES: "accept" },
+    });
+    expect(system.output()).toContain("acknowledges before it syncs");
+    const receipt = await publish(system.url, "ada", "only");
+    expect(receipt).toMatchObject({ durable: "replicated(1)", synced: false });
+  });
+});
