@@ -235,6 +235,19 @@ export const limits = {
   preparedStatementsMax: 500,
   /** Other instances wait at start while one migrates; a large table takes minutes to rebuild. */
   migrationWaitMs: 600_000,
+  databaseConnectMs: 5_000,
+  /** Sessions of one process that only read: more would wait for the server's processors anyway. */
+  databaseReadersMax: 8,
+  /** A statement of the framework's own that is silent for so long has nobody at its other end. */
+  databaseStatementMs: 60_000,
+  /** How long a rollback waits for a statement that still runs, before its session is ended. */
+  databaseRollbackMs: 500,
+  /**
+   * PostgreSQL ends a session that is idle in its transaction for so long: a process that was
+   * stopped must not hold its locks. One that lives says so, several times within it.
+   */
+  databaseIdleMs: 10_000,
+  databasePingMs: 3_000,
   /** How long opening a file may block for the checkpoint of a process that opens it as well. */
   openCheckpointMs: 1_000,
 

@@ -222,6 +222,8 @@ export class Ownership {
 
   async #claimShare(tx: Transaction) {
     const { nowMs } = this.#database.dialect;
+    // One after another: each changes rows of all. (Writing is a lock that both databases know.)
+    await tx.run("update millrace_queue set one = one");
     await tx.run(
       `insert into millrace_instances (instance, seen_until) values ($1, ${nowMs} + $2)
        on conflict (instance) do update set seen_until = excluded.seen_until`,
@@ -262,8 +264,9 @@ export class Ownership {
     if (excess.length === 0) return;
     await tx.run(
       `update millrace_positions set owner = null, lease_until = 0
-       where partition in (select cast(value ->> 0 as bigint) from ${this.#database.dialect.each("$1")})`,
-      [JSON.stringify(excess.map(({ partition }) => [partition]))],
+       where owner = $2 and partition in
+         (select cast(value ->> 0 as bigint) from ${this.#database.dialect.each("$1")})`,
+      [JSON.stringify(excess.map(({ partition }) => [partition])), this.#instance],
     );
   }
 

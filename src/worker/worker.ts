@@ -203,8 +203,10 @@ class WorkerInstance implements Worker {
     const { clock, database } = this.#parts;
     // Before it is taken from the queue there is nothing yet to cancel.
     if (place !== undefined) await this.#progress.awaitPlace(this.name, place, signal);
-    const isCancelled = await database.transaction((tx) =>
-      this.#timers.cancel(tx, scheduled, clock.now()),
+    // Alone: an event whose time has come at this moment must not be told to be cancelled.
+    const isCancelled = await database.transaction(
+      (tx) => this.#timers.cancel(tx, scheduled, clock.now()),
+      { isAlone: true },
     );
     this.#progress.wake();
     return isCancelled;

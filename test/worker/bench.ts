@@ -50,7 +50,7 @@ export const effectsDatabase = defineDatabase<Tables>({
     "001-effects": async (db) => {
       await db.schema
         .createTable("effects")
-        .addColumn("seq", "integer", (column) => column.primaryKey())
+        .addColumn("seq", "integer", (column) => column.primaryKey().autoIncrement())
         .addColumn("id", "text", (column) => column.notNull())
         .addColumn("key", "text", (column) => column.notNull())
         .addColumn("n", "integer", (column) => column.notNull())
@@ -73,6 +73,16 @@ export const ignoreFollowed = on<typeof Followed, Tables>(Followed, () => {});
 const source = "/bench/test";
 
 export const wait = { timeout: 20_000, interval: 10 };
+
+/** Opens a database of a bench: in a file of its folder. */
+type OpenDatabase = (folder: string, file: string, clock: Clock) => Promise<DatabaseEngine>;
+let openDatabase: OpenDatabase = (folder, file, clock) =>
+  openSqliteDatabase({ file: join(folder, file), clock });
+
+/** Lets the benches of a test file have their databases elsewhere. */
+export function useDatabases(open: OpenDatabase): void {
+  openDatabase = open;
+}
 
 export interface Instance {
   readonly worker: Worker;
@@ -181,7 +191,7 @@ export class Bench implements AsyncDisposable {
   }
 
   openDatabase(file: string): Promise<DatabaseEngine> {
-    return openSqliteDatabase({ file: join(this.#folder, file), clock: this.#clock });
+    return openDatabase(this.#folder, file, this.#clock);
   }
 
   async publish(

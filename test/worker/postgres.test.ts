@@ -1,0 +1,28 @@
+/**
+ * The rules of delivery hold on PostgreSQL as they do on SQLite: the very same tests, with the
+ * workers' databases on a real server.
+ */
+import { basename } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import { openPostgresDatabase } from "../../src/engines/postgres/database.ts";
+import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
+import { useDatabases } from "./bench.ts";
+
+describePostgres("a worker on PostgreSQL", async () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+  useDatabases((folder, file) =>
+    openPostgresDatabase({ url: server.url, schema: `${basename(folder)} ${file}` }),
+  );
+  await import("./worker.test.ts");
+  await import("./delivery.test.ts");
+  await import("./recovery.test.ts");
+  await import("./dead-letters.test.ts");
+  await import("./steering.test.ts");
+  await import("./scheduling.test.ts");
+  await import("./schedules.test.ts");
+  await import("./order.property.test.ts");
+});
