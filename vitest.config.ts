@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^millrace\/client$/, replacement: source("./src/client/index.ts") },
       { find: /^millrace\/conformance$/, replacement: source("./src/conformance/index.ts") },
       { find: /^millrace\/redis$/, replacement: source("./src/engines/redis/index.ts") },
+      { find: /^millrace\/postgres$/, replacement: source("./src/engines/postgres/index.ts") },
       { find: /^millrace$/, replacement: source("./src/index.ts") },
     ],
   },

@@ -1,4 +1,5 @@
 import type { styleText } from "node:util";
+import { withoutPassword } from "../lib/text.ts";
 import { version } from "../lib/version.ts";
 import type { Config } from "../runtime/config.ts";
 import type { SystemSummary } from "../runtime/summary.ts";
@@ -70,7 +71,7 @@ function workersLine({ boxes, summary }: FirstScreen): string {
 const engineNames = ({ queue, database }: Config): string =>
   queue === "sqlite:" && database === "sqlite:"
     ? "SQLite, full sync"
-    : `queue ${queue}, database ${database}`;
+    : `queue ${withoutPassword(queue)}, database ${withoutPassword(database)}`;
 
 /** A browser on this machine reaches every address of it as localhost. */
 function hostOf(host: string): string {

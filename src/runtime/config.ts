@@ -3,6 +3,7 @@ import { type Fault, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { nearest } from "../lib/nearest.ts";
 import { hostContradictions, hostSchemas } from "./host-settings.ts";
+import { withoutPassword } from "../lib/text.ts";
 import { commandVariables, type Setting, type SettingName, settings } from "./settings.ts";
 
 const whole = (from: number, to: number) =>
@@ -22,7 +23,8 @@ const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .pipe(z.array(item));
 
 /**
- * What `sqlite:` or `redis://…` means is known to engines.ts alone; here only the form is checked.
+ * What `sqlite:` or `postgres://…` means is known to engines.ts alone; here only the form is
+ * checked.
  */
 const engine = (...known: readonly string[]) => {
   const isAddress = (url: string) =>
@@ -59,8 +61,8 @@ const schema = z.strictObject({
   data: z.string().min(1, "must not be empty"),
   gateways: whole(1, 64),
   workers: instances,
-  queue: engine("sqlite:", "memory:"),
-  database: engine("sqlite:", "memory:"),
+  queue: engine("sqlite:", "memory:", "postgres://"),
+  database: engine("sqlite:", "memory:", "postgres://"),
   cache: engine("memory:", "redis://", "rediss://", "redis+unix://"),
   partitions: whole(1, limits.partitionsMax),
   auth: listOf(oneOf("open", "keys", "jwt")).refine(
@@ -211,7 +213,3 @@ export function describeConfig({ sources }: ParsedConfig): ShownSetting[] {
     };
   });
 }
-
-/** EN5: a password in an engine's URL is never shown. */
-const withoutPassword = (text: string): string =>
-  text.replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:(hidden)@");

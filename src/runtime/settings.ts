@@ -64,12 +64,12 @@ export const settings = {
   queue: {
     variable: "MILLRACE_QUEUE",
     fallback: "sqlite:",
-    says: "The message queue's engine: sqlite: (in the data folder), or memory: under dev.",
+    says: "The message queue's engine: sqlite: (in the data folder), postgres://…, or memory: under dev.",
   },
   database: {
     variable: "MILLRACE_DATABASE",
     fallback: "sqlite:",
-    says: "The workers' databases: sqlite: (in the data folder), or memory: under dev.",
+    says: "The workers' databases: sqlite: (in the data folder), postgres://…, or memory: under dev.",
   },
   cache: {
     variable: "MILLRACE_CACHE",

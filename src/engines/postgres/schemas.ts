@@ -1,8 +1,11 @@
 import { crc32 } from "node:zlib";
 import type { Connection } from "./connection.ts";
 
-/** An identifier of PostgreSQL has at most 63 bytes; it cuts longer ones off in silence. */
-const identifierBytesMax = 63;
+/**
+ * An identifier of PostgreSQL has at most 63 bytes; it cuts longer ones off in silence. A few are
+ * left for the number of a rebuild.
+ */
+const identifierBytesMax = 57;
 
 /** The schema of one worker, or of what else belongs to a system, among those of a database. */
 export function schemaName(prefix: string, name: string): string {

@@ -10,7 +10,6 @@ import { createWorkerServer } from "../../worker/server.ts";
 import { storeTable } from "../../worker/store-table.ts";
 import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
-import { databaseFile } from "../database-file.ts";
 import type { WorkerPlan } from "../topology.ts";
 import { windowsOf } from "../windows.ts";
 import type { BoxContext, StartBox } from "./box.ts";
@@ -19,15 +18,16 @@ import { FollowingWorker, type OpenedWorker } from "./following-worker.ts";
 
 /** Starts one instance of a worker service, and its door for the gateways. */
 export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
-  const { clock, config, log, data } = context;
-  const [open, tracing] = await Promise.all([
+  const { clock, config, log, engines } = context;
+  const [open, tracing, places] = await Promise.all([
     openerOf(plan, context),
     tracingOf(plan.title, context),
+    engines.places(),
   ]);
   const worker = new FollowingWorker({
     name: plan.worker,
-    currentFile: () => databaseFile(data, plan.worker),
-    open: (file) => open(file, tracing),
+    currentPlace: () => places.inUse(plan.worker),
+    open: (place) => open(place, tracing),
     clock,
     log,
     onFatal: context.fail,
@@ -61,11 +61,11 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
   const system = await context.application();
   const definition = system.workers.find(({ name }) => name === plan.worker);
   assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
-  return async (file: string, tracing: Tracing): Promise<OpenedWorker> => {
+  return async (place: string, tracing: Tracing): Promise<OpenedWorker> => {
     const [version, queueEngine, database, cacheEngine] = await Promise.all([
       context.versions(),
       engines.queue(),
-      engines.database(plan.worker, file),
+      engines.database(plan.worker, place),
       engines.workerCache(system.name, plan.worker),
     ]);
     const cache = createCache({
@@ -91,6 +91,6 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
       onProgress: () => context.progressed(),
       onFatal: context.fail,
     });
-    return { file, database, worker };
+    return { place, database, worker };
   };
 }
