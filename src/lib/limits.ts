@@ -151,6 +151,9 @@ export const limits = {
   readLockMs: 250,
   /** Where the bell cannot be watched (no more inotify watches), readers look this often. */
   bellPollMs: 10,
+  /** Without the bell of a server, readers ask it this often, and the bell is tried this often. */
+  queuePollMs: 50,
+  queueBellRetryMs: 500,
 
   // Worker.
   passEventsMax: 256,

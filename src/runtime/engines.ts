@@ -65,7 +65,7 @@ export function createEngines(options: EnginesOptions): Engines {
     async database(worker, place) {
       if (isPostgres(config.database)) {
         const server = await onServer();
-        if (place === undefined) await server.register(worker);
+        await server.register(worker);
         return await keep(server.open(place ?? (await server.inUse(worker))));
       }
       if (config.database !== "memory:") {
@@ -109,6 +109,11 @@ async function openQueue({ config, data, ...others }: EnginesOptions): Promise<Q
   if (queue === "memory:") {
     const { openMemoryQueue } = await import("../engines/memory/queue.ts");
     return openMemoryQueue({ partitions, clock: others.clock });
+  }
+  if (isPostgres(queue)) {
+    const load = () => import("../engines/postgres/server.ts");
+    const { openQueueAt } = await withDriver(load, "MILLRACE_QUEUE", "pg");
+    return await openQueueAt(queue, { partitions, clock: others.clock });
   }
   assert(queue === "sqlite:", `config.ts let the queue ${queue} pass`);
   const { openSqliteQueue } = await import("../engines/sqlite/queue.ts");

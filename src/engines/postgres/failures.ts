@@ -68,6 +68,8 @@ export function databaseFailure(cause: unknown): MillraceError | undefined {
   return new MillraceError(code, messages[kind], { cause, remedy: remedies[kind] });
 }
 
+export const isDiskFull = (error: unknown): boolean => (error as Told).code === "53100";
+
 /** Of whoever may write: that the session can only read is then the server's doing. */
 export const isStandby = (error: unknown): boolean => (error as Told).code === "25006";
 

@@ -1,14 +1,33 @@
 import type { DatabaseEngine } from "../../database/engine.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { MillraceError } from "../../lib/errors.ts";
+import type { QueueEngine } from "../../queue/engine.ts";
 import { Connection } from "./connection.ts";
 import { openPostgresDatabase } from "./database.ts";
 import { databaseFailure } from "./failures.ts";
+import { openPostgresQueue, type PostgresQueueOptions } from "./queue.ts";
 import { Readers } from "./readers.ts";
 import { createSchema, quoted, schemaName } from "./schemas.ts";
 
 /** What the schemas of a system begin with, where its address does not say otherwise. */
 const prefixDefault = "millrace";
+
+/** The parts of an address: of a server, and what the schemas there begin with. */
+function parse(address: string): { readonly url: string; readonly prefix: string } {
+  const url = new URL(address);
+  const prefix = url.searchParams.get("schema") ?? prefixDefault;
+  url.searchParams.delete("schema");
+  return { url: url.href, prefix };
+}
+
+/** The queue of a system: in a schema that no worker's name can lead to. */
+export const openQueueAt = (
+  address: string,
+  options: Pick<PostgresQueueOptions, "partitions" | "clock">,
+): Promise<QueueEngine> => {
+  const { url, prefix } = parse(address);
+  return openPostgresQueue({ ...options, url, schema: `${prefix}~queue` });
+};
 
 /**
  * The workers' databases on one PostgreSQL server: a schema each. Which one a worker uses stands in
@@ -22,10 +41,9 @@ export class PostgresServer {
   readonly #readers = new Map<string, Readers>();
 
   constructor(address: string, clock: Clock = systemClock) {
-    const url = new URL(address);
-    this.#prefix = url.searchParams.get("schema") ?? prefixDefault;
-    url.searchParams.delete("schema");
-    this.#url = url.href;
+    const { url, prefix } = parse(address);
+    this.#url = url;
+    this.#prefix = prefix;
     this.#clock = clock;
   }
 
