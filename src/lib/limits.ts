@@ -156,6 +156,11 @@ export const limits = {
   queueBellRetryMs: 500,
 
   // Worker.
+  /**
+   * Batches that one process handles at a time, where the database lets it. Most of a batch's time
+   * is waiting for the server; more than a few compete for the one processor that Node uses.
+   */
+  lanes: 4,
   passEventsMax: 256,
   /** While at least so many events come with each pass, passes are this far apart. */
   gatherEventsMin: 8,

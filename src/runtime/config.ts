@@ -64,6 +64,7 @@ const schema = z.strictObject({
   queue: engine("sqlite:", "memory:", "postgres://"),
   database: engine("sqlite:", "memory:", "postgres://"),
   cache: engine("memory:", "redis://", "rediss://", "redis+unix://"),
+  lanes: whole(1, 64),
   partitions: whole(1, limits.partitionsMax),
   auth: listOf(oneOf("open", "keys", "jwt")).refine(
     (ways) => !ways.includes("open") || ways.length === 1,

@@ -26,6 +26,8 @@ export interface Engines extends AsyncDisposable {
    * is in memory, the same for all.
    */
   database(worker: string, place?: string): Promise<DatabaseEngine>;
+  /** How many instances of a worker one process is to have: each needs a database of its own. */
+  readonly lanes: number;
   /** Where the workers' databases lie. */
   places(): Promise<DatabasePlaces>;
   /** An empty one in memory, for what is thrown away. */
@@ -76,6 +78,8 @@ export function createEngines(options: EnginesOptions): Engines {
       inMemory.set(worker, opened);
       return await opened;
     },
+    // SQLite has one writer at a time, so that more would only wait for each other.
+    lanes: isPostgres(config.database) ? Math.min(config.lanes, config.partitions) : 1,
     places: async () => (isPostgres(config.database) ? await onServer() : filePlaces(data)),
     cache: () => keep(openMemoryCache(clock)),
     workerCache: (system, worker) => keep(openCache(config, clock, system, worker)),

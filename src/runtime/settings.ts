@@ -76,6 +76,11 @@ export const settings = {
     fallback: "memory:",
     says: "The workers' caches: memory: (one in each process), redis://…, rediss://… or redis+unix://….",
   },
+  lanes: {
+    variable: "MILLRACE_LANES",
+    fallback: String(limits.lanes),
+    says: "How many batches each worker process handles at a time; with databases in files it is one.",
+  },
   partitions: {
     variable: "MILLRACE_PARTITIONS",
     fallback: String(limits.partitions),

@@ -29,6 +29,7 @@ import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import type { LineBounds } from "../../src/worker/lines.ts";
+import type { Progress } from "../../src/worker/progress.ts";
 import { touchTable } from "../../src/worker/touch-table.ts";
 import { createWorker, type Worker } from "../../src/worker/worker.ts";
 
@@ -151,6 +152,7 @@ export class Bench implements AsyncDisposable {
       readonly around?: (database: DatabaseEngine) => DatabaseEngine;
       readonly aroundCache?: (cache: WorkerCache) => WorkerCache;
       readonly lineBounds?: LineBounds;
+      readonly progress?: Progress;
       readonly inboxMs?: number;
       readonly startFrom?: StartFrom;
       /** The database's file, in the bench's folder. */
@@ -182,6 +184,7 @@ export class Bench implements AsyncDisposable {
       log: options.log ?? silentLog,
       onFatal: (error) => fatal.push(error),
       ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
+      ...(options.progress === undefined ? {} : { progress: options.progress }),
       ...(options.inboxMs === undefined ? {} : { inboxMs: options.inboxMs }),
     });
     await worker.start();

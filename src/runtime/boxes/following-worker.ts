@@ -1,4 +1,3 @@
-import type { DatabaseEngine } from "../../database/engine.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { asError, isMillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
@@ -9,8 +8,9 @@ import type { Worker } from "../../worker/worker.ts";
 /** A worker, and the database on which it runs. */
 export interface OpenedWorker {
   readonly place: string;
-  readonly database: DatabaseEngine;
   readonly worker: Worker;
+  /** Lets go of the database. */
+  readonly close: () => Promise<void>;
 }
 
 export interface FollowingWorkerParts {
@@ -110,14 +110,14 @@ export class FollowingWorker implements WorkerLink {
     if (this.#isMoving) return;
     this.#isMoving = true;
     try {
-      const { place, worker, database } = await this.#opened;
+      const { place, worker, close } = await this.#opened;
       const current = await this.#currentPlace();
       if (current === undefined || current === place) return;
       this.#parts.log.info({}, "the database was rebuilt; going on with the new one");
       const moving = worker.stop().then(async () => {
         const opened = await this.#open();
         // What was asked of the old one before may still be reading it.
-        this.#parts.clock.after(limits.requestTimeoutMs, () => void database.close());
+        this.#parts.clock.after(limits.requestTimeoutMs, () => void close());
         return opened;
       });
       this.#opened = moving;

@@ -6,6 +6,7 @@ import { limits } from "../../lib/limits.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { createQueue } from "../../queue/queue.ts";
 import type { Tracing } from "../../tracing/tracing.ts";
+import { Progress } from "../../worker/progress.ts";
 import { createWorkerServer } from "../../worker/server.ts";
 import { storeTable } from "../../worker/store-table.ts";
 import { touchTable } from "../../worker/touch-table.ts";
@@ -15,6 +16,7 @@ import { windowsOf } from "../windows.ts";
 import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
 import { FollowingWorker, type OpenedWorker } from "./following-worker.ts";
+import { Lanes } from "./lanes.ts";
 
 /** Starts one instance of a worker service, and its door for the gateways. */
 export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
@@ -62,35 +64,44 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
   const definition = system.workers.find(({ name }) => name === plan.worker);
   assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
   return async (place: string, tracing: Tracing): Promise<OpenedWorker> => {
-    const [version, queueEngine, database, cacheEngine] = await Promise.all([
+    const [version, queueEngine, cacheEngine, ...databases] = await Promise.all([
       context.versions(),
       engines.queue(),
-      engines.database(plan.worker, place),
       engines.workerCache(system.name, plan.worker),
+      ...Array.from({ length: engines.lanes }, () => engines.database(plan.worker, place)),
     ]);
-    const cache = createCache({
-      engine: cacheEngine,
-      touches: touchTable(database),
-      record: storeTable(database),
-      clock,
-      ttlMs: limits.cacheEntryMs,
-    });
-    const worker = createWorker({
-      system,
-      definition,
-      instance: plan.instance,
-      version,
+    const [first] = databases;
+    assert(first !== undefined, "a worker has a lane");
+    const { instance } = plan;
+    const shared = {
+      ...{ system, definition, version, tracing, clock, log },
       queue: createQueue(queueEngine, { clock }),
-      database,
-      cache,
-      tracing,
-      clock,
+      cache: createCache({
+        engine: cacheEngine,
+        touches: touchTable(first),
+        record: storeTable(first),
+        clock,
+        ttlMs: limits.cacheEntryMs,
+      }),
+      progress: new Progress(first, clock),
       random: systemRandom,
-      log,
       inboxMs: windowsOf(config).inbox,
       onProgress: () => context.progressed(),
       onFatal: context.fail,
-    });
-    return { place, database, worker };
+    };
+    const lanes = databases.map((database, lane) =>
+      createWorker({
+        ...shared,
+        database,
+        instance: lane === 0 ? instance : `${instance}.${lane + 1}`,
+      }),
+    );
+    return {
+      place,
+      worker: new Lanes(lanes),
+      async close() {
+        await Promise.all(databases.map((database) => database.close()));
+      },
+    };
   };
 }
