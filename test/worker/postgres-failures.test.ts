@@ -122,7 +122,7 @@ describePostgres("a worker whose PostgreSQL server fails", () => {
     const instance = await bench.start([store]);
     let n = 0;
     for (let round = 0; round < 10; round++) {
-      const cut = proxy.cutAfterNext(Buffer.from("commit"));
+      const cut = proxy.cutAfterNext(Buffer.from("commit\0"));
       for (let at = 0; at < 5; at++) await bench.publish(`key ${at}`, n++);
       await cut;
     }
@@ -217,7 +217,7 @@ describePostgres("a worker whose PostgreSQL server fails", () => {
       })
       .catch((error: unknown) => error);
     expect(isMillraceError(early, "MR_DATABASE_UNAVAILABLE")).toBe(true);
-    const cut = proxy.cutAfterNext(Buffer.from("commit"));
+    const cut = proxy.cutAfterNext(Buffer.from("commit\0"));
     const late = await database
       .transaction((tx) => tx.run("insert into t values (3)"))
       .catch((error: unknown) => error);

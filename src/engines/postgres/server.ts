@@ -13,7 +13,7 @@ import { createSchema, quoted, schemaName } from "./schemas.ts";
 const prefixDefault = "millrace";
 
 /** The parts of an address: of a server, and what the schemas there begin with. */
-function parse(address: string): { readonly url: string; readonly prefix: string } {
+export function parseAddress(address: string): { readonly url: string; readonly prefix: string } {
   const url = new URL(address);
   const prefix = url.searchParams.get("schema") ?? prefixDefault;
   url.searchParams.delete("schema");
@@ -25,7 +25,7 @@ export const openQueueAt = (
   address: string,
   options: Pick<PostgresQueueOptions, "partitions" | "clock">,
 ): Promise<QueueEngine> => {
-  const { url, prefix } = parse(address);
+  const { url, prefix } = parseAddress(address);
   return openPostgresQueue({ ...options, url, schema: `${prefix}~queue` });
 };
 
@@ -41,7 +41,7 @@ export class PostgresServer {
   readonly #readers = new Map<string, Readers>();
 
   constructor(address: string, clock: Clock = systemClock) {
-    const { url, prefix } = parse(address);
+    const { url, prefix } = parseAddress(address);
     this.#url = url;
     this.#prefix = prefix;
     this.#clock = clock;

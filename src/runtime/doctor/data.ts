@@ -129,6 +129,7 @@ async function checkSync(folder: string): Promise<Finding> {
 
 async function checkQueue(config: Config, data: DataFolder): Promise<Finding> {
   const what = "Queue";
+  if (config.queue !== "sqlite:") return { what, status: "pass", detail: "not in this folder" };
   const isThere = await access(data.queue).then(
     () => true,
     () => false,
