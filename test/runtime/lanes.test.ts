@@ -1,7 +1,7 @@
 /**
- * A worker's process handles several batches at a time on PostgreSQL: its lanes share the partitions
- * and what they know of their progress, keep the order of each key, and need less time together than
- * one would, which is told and not held against a machine's load.
+ * A worker's process handles several batches at a time on PostgreSQL: its lanes share partitions
+ * and what they know of their progress, keep the order of each key, and need less time than one
+ * would, which is told and not held against a machine's load.
  */
 import { on } from "millrace";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";

@@ -1,8 +1,8 @@
 /**
- * A PostgreSQL server that fails under a worker is a broken dependency: whatever happens to it, or to
- * the connections, and at whatever moment, every effect is there once and in order, no attempt is
- * counted, and the worker goes on by itself. Real servers, killed, stopped, paused and restarted; and
- * a proxy that breaks connections off, or does so the moment that a commit passes.
+ * A PostgreSQL server that fails under a worker is a broken dependency: whatever happens to it, or
+ * to the connections, and at whatever moment, every effect is there once and in order, no attempt
+ * is counted, and the worker goes on by itself. Real servers, killed, stopped, paused and
+ * restarted; and a proxy that breaks connections off, or does so the moment that a commit passes.
  */
 
 import { sql } from "kysely";

@@ -231,16 +231,14 @@ class PostgresDatabase implements DatabaseEngine {
 
 async function commit(connection: Connection): Promise<void> {
   if (!connection.isUsable) throw lost();
-  try {
-    const { command } = await connection.control("commit", limits.databaseStatementMs);
-    if (command !== "COMMIT") throw new Error("The transaction was rolled back.");
-  } catch (error) {
-    if (error instanceof Error && error.message === "The transaction was rolled back.") {
-      throw new TransactionBroken(error);
-    }
-    if (breaksConnection(error)) throw unknown(error);
-    throw databaseFailure(error) ?? new TransactionBroken(error);
-  }
+  const { command } = await connection
+    .control("commit", limits.databaseStatementMs)
+    .catch((error: unknown) => {
+      if (breaksConnection(error)) throw unknown(error);
+      throw databaseFailure(error) ?? new TransactionBroken(error);
+    });
+  // What the server makes of a commit where a statement had failed.
+  if (command !== "COMMIT") throw new TransactionBroken(new Error(`It ended in ${command}.`));
 }
 
 const lost = () =>

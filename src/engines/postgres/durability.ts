@@ -1,7 +1,7 @@
 import type { Durability } from "../../queue/engine.ts";
 import type { Connection } from "./connection.ts";
 
-/** How durable a commit is by the server's settings; `synchronous_commit` is on in every session. */
+/** How durable a commit is by the server's settings, `synchronous_commit` being on. */
 export async function durabilityOf(connection: Connection): Promise<Durability> {
   const { rows } = await connection.run(
     `select current_setting('fsync') as fsync,

@@ -1,6 +1,7 @@
+import { crc32 } from "node:zlib";
 import type { DatabaseEngine } from "../../database/engine.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { MillraceError } from "../../lib/errors.ts";
+import { asError, MillraceError } from "../../lib/errors.ts";
 import type { QueueEngine } from "../../queue/engine.ts";
 import { Connection } from "./connection.ts";
 import { openPostgresDatabase } from "./database.ts";
@@ -20,6 +21,13 @@ export function parseAddress(address: string): { readonly url: string; readonly 
   return { url: url.href, prefix };
 }
 
+const notKept = (cause: unknown) =>
+  new MillraceError(
+    "MR_DATABASE_UNAVAILABLE",
+    `The table of the workers' schemas cannot be written: ${asError(cause).message}.`,
+    { cause, remedy: "The user of the address must own the schemas of the system." },
+  );
+
 /** The queue of a system: in a schema that no worker's name can lead to. */
 export const openQueueAt = (
   address: string,
@@ -31,7 +39,7 @@ export const openQueueAt = (
 
 /**
  * The workers' databases on one PostgreSQL server: a schema each. Which one a worker uses stands in
- * a table, since a rebuild makes another. `?schema=shop` in the address names what all of them begin
+ * a table, since a rebuild makes another. `?schema=shop` in the address is what they all begin
  * with, for several systems in one database of the server.
  */
 export class PostgresServer {
@@ -146,18 +154,13 @@ export class PostgresServer {
     try {
       await createSchema(connection, this.#prefix);
       await connection.control(
-        "create table if not exists millrace_workers (worker text primary key, schema text not null)",
+        `begin; select pg_advisory_xact_lock(${0x4d520005}, ${crc32(this.#prefix) | 0});
+         create table if not exists millrace_workers (worker text primary key, schema text not null);
+         commit`,
       );
       await connection.run(sql, parameters);
     } catch (error) {
-      throw (
-        databaseFailure(error) ??
-        new MillraceError(
-          "MR_DATABASE_UNAVAILABLE",
-          `The schemas of the workers cannot be kept: ${(error as Error).message}.`,
-          { cause: error, remedy: "Let the user create schemas: grant create on database." },
-        )
-      );
+      throw databaseFailure(error) ?? notKept(error);
     } finally {
       await connection.end();
     }

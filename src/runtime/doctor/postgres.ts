@@ -37,90 +37,100 @@ async function checkServer(address: string, variable: string): Promise<Finding[]
 const versionMin = 13;
 
 export function findingsOf(facts: ServerFacts, hostname: string): Finding[] {
-  const major = Math.floor(facts.version / 10_000);
   const isNear = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
-  const check = (
-    isWell: boolean,
-    status: "warn" | "fail",
-    detail: string,
-    remedy: string,
-  ): Finding[] => (isWell ? [] : [{ what, status, detail, remedy }]);
-  const bad = [
-    ...check(
-      major >= versionMin,
-      "fail",
-      `version ${facts.versionText} is too old`,
-      `Install PostgreSQL ${versionMin} or later.`,
-    ),
-    ...check(!facts.isStandby, "fail", "it is a standby, which takes no writes", primary),
-    ...check(
-      facts.fsync,
-      "fail",
-      "fsync is off: a power cut can damage everything",
-      turnOn("fsync"),
-    ),
-    ...check(
-      facts.fullPageWrites,
-      "fail",
-      "full_page_writes is off: a power cut can leave torn pages",
-      turnOn("full_page_writes"),
-    ),
-    ...check(
-      ["on", "remote_apply"].includes(facts.synchronousCommit),
-      "warn",
-      `synchronous_commit is ${facts.synchronousCommit}; sessions of Millrace turn it on`,
-      "Nothing needs to be done, unless others write to the same tables.",
-    ),
-    ...check(
-      facts.hasChecksums,
-      "warn",
-      "data checksums are off: damage on its disk may go unnoticed",
-      "Turn them on with pg_checksums --enable, while the server is stopped.",
-    ),
-    ...check(
-      facts.mayCreateSchemas,
-      "fail",
-      "this user may not create schemas in the database",
-      "grant create on database … to …; or create the schemas, and make the user their owner.",
-    ),
-    ...check(
-      !facts.isSuperuser,
-      "warn",
-      "this user is a superuser: a mistake in a handler could harm other databases",
-      "Use a role of its own for the system: create role … login; grant create on database ….",
-    ),
-    ...check(
-      facts.hasTls || isNear,
-      "warn",
-      "the connection is not encrypted",
-      "Add ?sslmode=verify-full to the address.",
-    ),
-    ...check(
-      facts.connectionsFree >= connectionsWanted,
-      "warn",
-      `only ${facts.connectionsFree} connections are free`,
-      "Raise max_connections: each lane of a worker takes two, each process up to eight to read.",
-    ),
-    ...check(
-      Math.abs(facts.clockAheadMs) < 5_000,
-      "warn",
-      `its clock is ${Math.round(facts.clockAheadMs / 1_000)} s off this computer's`,
-      "Keep both with NTP.",
-    ),
-  ];
-  const trip = `${facts.roundTripMs.toFixed(2)} ms away`;
-  const latency: Finding =
-    facts.roundTripMs < 5
-      ? { what, status: "pass", detail: `version ${facts.versionText}, ${trip}` }
-      : {
-          what,
-          status: "warn",
-          detail: `version ${facts.versionText}, ${trip}`,
-          remedy: "Every statement of a handler waits that long; run the workers near the server.",
-        };
-  return [latency, ...bad];
+  const server = { ...facts, isPrivate: facts.hasTls || isNear };
+  const against = rules
+    .filter(({ isBroken }) => isBroken(server))
+    .map(({ status, detail, remedy }) => ({ what, status, detail: detail(server), remedy }));
+  const detail = `version ${facts.versionText}, ${facts.roundTripMs.toFixed(2)} ms away`;
+  if (facts.roundTripMs < roundTripMsMax) return [{ what, status: "pass", detail }, ...against];
+  const remedy = "Every statement of a handler waits that long; run the workers near the server.";
+  return [{ what, status: "warn", detail, remedy }, ...against];
 }
 
-const connectionsWanted = 40;
+const roundTripMsMax = 5;
+const connectionsMin = 40;
+const clockApartMsMax = 5_000;
+
+interface Rule {
+  readonly isBroken: (server: Server) => boolean;
+  readonly status: "warn" | "fail";
+  readonly detail: (server: Server) => string;
+  readonly remedy: string;
+}
+
+type Server = ServerFacts & { readonly isPrivate: boolean };
+
 const turnOn = (setting: string) => `Set ${setting} = on in postgresql.conf, and reload it.`;
-const primary = "Name the primary in the address.";
+
+/** What speaks against a server: the first ones against its keeping what it is given. */
+const rules: readonly Rule[] = [
+  {
+    isBroken: ({ version }) => version < versionMin * 10_000,
+    status: "fail",
+    detail: ({ versionText }) => `version ${versionText} is too old`,
+    remedy: `Install PostgreSQL ${versionMin} or later.`,
+  },
+  {
+    isBroken: ({ isStandby }) => isStandby,
+    status: "fail",
+    detail: () => "it is a standby, which takes no writes",
+    remedy: "Name the primary in the address.",
+  },
+  {
+    isBroken: ({ fsync }) => !fsync,
+    status: "fail",
+    detail: () => "fsync is off: a power cut can damage everything",
+    remedy: turnOn("fsync"),
+  },
+  {
+    isBroken: ({ fullPageWrites }) => !fullPageWrites,
+    status: "fail",
+    detail: () => "full_page_writes is off: a power cut can leave torn pages",
+    remedy: turnOn("full_page_writes"),
+  },
+  {
+    isBroken: ({ synchronousCommit }) => !["on", "remote_apply"].includes(synchronousCommit),
+    status: "warn",
+    detail: ({ synchronousCommit }) =>
+      `synchronous_commit is ${synchronousCommit}; sessions of Millrace turn it on`,
+    remedy: "Nothing needs to be done, unless others write to the same tables.",
+  },
+  {
+    isBroken: ({ hasChecksums }) => !hasChecksums,
+    status: "warn",
+    detail: () => "data checksums are off: damage on its disk may go unnoticed",
+    remedy: "Turn them on with pg_checksums --enable, while the server is stopped.",
+  },
+  {
+    isBroken: ({ mayCreateSchemas }) => !mayCreateSchemas,
+    status: "fail",
+    detail: () => "this user may not create schemas in the database",
+    remedy: "grant create on database … to …; or create them, and make the user their owner.",
+  },
+  {
+    isBroken: ({ isSuperuser }) => isSuperuser,
+    status: "warn",
+    detail: () => "this user is a superuser: a mistake in a handler could harm other databases",
+    remedy: "Use a role of its own: create role … login; grant create on database … to ….",
+  },
+  {
+    isBroken: ({ isPrivate }) => !isPrivate,
+    status: "warn",
+    detail: () => "the connection is not encrypted",
+    remedy: "Add ?sslmode=verify-full to the address.",
+  },
+  {
+    isBroken: ({ connectionsFree }) => connectionsFree < connectionsMin,
+    status: "warn",
+    detail: ({ connectionsFree }) => `only ${connectionsFree} connections are free`,
+    remedy: "Raise max_connections: a lane of a worker takes two, a process up to eight to read.",
+  },
+  {
+    isBroken: ({ clockAheadMs }) => Math.abs(clockAheadMs) > clockApartMsMax,
+    status: "warn",
+    detail: ({ clockAheadMs }) =>
+      `its clock is ${Math.round(clockAheadMs / 1_000)} s off this computer's`,
+    remedy: "Keep both with NTP.",
+  },
+];
