@@ -1,6 +1,6 @@
 /**
  * The rules of delivery hold on PostgreSQL as they do on SQLite: the very same tests, with the
- * workers' databases on a real server.
+ * workers' databases on a real server. MILLRACE_RUNS=1 adds those about time, which take longer.
  */
 import { basename } from "node:path";
 import { afterAll, beforeAll } from "vitest";
@@ -22,7 +22,8 @@ describePostgres("a worker on PostgreSQL", async () => {
   await import("./recovery.test.ts");
   await import("./dead-letters.test.ts");
   await import("./steering.test.ts");
+  await import("./order.property.test.ts");
+  if (process.env.MILLRACE_RUNS === undefined) return;
   await import("./scheduling.test.ts");
   await import("./schedules.test.ts");
-  await import("./order.property.test.ts");
 });
