@@ -62,7 +62,11 @@ export async function removeDatabase(file: string): Promise<void> {
 }
 
 /** Makes a file the worker's database, at once or not at all, and for good. */
-export async function useDatabaseFile(data: DataFolder, worker: string, file: string): Promise<void> {
+export async function useDatabaseFile(
+  data: DataFolder,
+  worker: string,
+  file: string,
+): Promise<void> {
   const folder = data.worker(worker);
   const aside = join(folder, `${pointer}.${randomUUID()}`);
   const written = await open(aside, "wx", 0o600);

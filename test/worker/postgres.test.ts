@@ -22,7 +22,6 @@ describePostgres("a worker on PostgreSQL", async () => {
   await import("./recovery.test.ts");
   await import("./dead-letters.test.ts");
   await import("./steering.test.ts");
-  await import("./order.property.test.ts");
   if (process.env.MILLRACE_RUNS === undefined) return;
   await import("./scheduling.test.ts");
   await import("./schedules.test.ts");
