@@ -22,6 +22,8 @@ describePostgres("a worker on PostgreSQL", async () => {
   await import("./recovery.test.ts");
   await import("./dead-letters.test.ts");
   await import("./steering.test.ts");
+  await import("./audit.test.ts");
+  await import("./batch-handlers.test.ts");
   if (process.env.MILLRACE_RUNS === undefined) return;
   await import("./scheduling.test.ts");
   await import("./schedules.test.ts");
