@@ -205,11 +205,7 @@ class WorkerInstance implements Worker {
     const { clock, database } = this.#parts;
     // Before it is taken from the queue there is nothing yet to cancel.
     if (place !== undefined) await this.#progress.awaitPlace(this.name, place, signal);
-    // Alone: an event whose time has come at this moment must not be told to be cancelled.
-    const isCancelled = await database.transaction(
-      (tx) => this.#timers.cancel(tx, scheduled, clock.now()),
-      { isAlone: true },
-    );
+    const isCancelled = await this.#timers.cancel(database, scheduled, clock.now());
     this.#progress.wake();
     return isCancelled;
   }

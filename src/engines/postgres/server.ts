@@ -87,8 +87,8 @@ export class PostgresServer {
   }
 
   /**
-   * A schema for a new database, which is not in use. Removed are what an attempt that was broken off
-   * has left, and former databases but for the one in use, which is the next former one.
+   * A schema for a new database, which is not in use. Removed are what an attempt that was broken
+   * off has left, and former databases but for the one in use, which is the next former one.
    */
   async another(worker: string): Promise<string> {
     const current = await this.inUse(worker);
