@@ -2,8 +2,8 @@ import { z } from "zod";
 import { type Fault, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { nearest } from "../lib/nearest.ts";
-import { hostContradictions, hostSchemas } from "./host-settings.ts";
 import { withoutPassword } from "../lib/text.ts";
+import { hostContradictions, hostSchemas } from "./host-settings.ts";
 import { commandVariables, type Setting, type SettingName, settings } from "./settings.ts";
 
 const whole = (from: number, to: number) =>
