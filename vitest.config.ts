@@ -10,6 +10,7 @@ export default defineConfig({
       { find: /^millrace\/conformance$/, replacement: source("./src/conformance/index.ts") },
       { find: /^millrace\/redis$/, replacement: source("./src/engines/redis/index.ts") },
       { find: /^millrace\/nats$/, replacement: source("./src/engines/nats/queue.ts") },
+      { find: /^millrace\/postgres$/, replacement: source("./src/engines/postgres/index.ts") },
       { find: /^millrace$/, replacement: source("./src/index.ts") },
     ],
   },

@@ -33,6 +33,7 @@ const entries = [
   "src/conformance/index.ts",
   "src/engines/redis/index.ts",
   "src/cli/main.ts",
+  "src/engines/postgres/index.ts",
   "src/engines/memory/span-store.ts",
 ];
 

@@ -11,9 +11,9 @@ export interface AdminOptions {
   /** The names of the system's workers, in its order. */
   readonly workerNames: readonly string[];
   /** A worker's database, beside its instances. Asked for once, when it is first looked at. */
-  database(worker: string, file: string): Promise<DatabaseEngine>;
+  database(worker: string, place: string): Promise<DatabaseEngine>;
   /** Which of a worker's databases is in use: another one once it was rebuilt. */
-  databaseFile(worker: string): Promise<string>;
+  databasePlace(worker: string): Promise<string>;
   queue(): Promise<QueueEngine>;
   /** A new, empty one: a dry run throws it away. */
   cache(): Promise<CacheEngine>;

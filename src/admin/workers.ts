@@ -3,10 +3,10 @@ import { type OpenedWorker, unknownWorker } from "../worker/redrive.ts";
 import { prepareBookkeeping } from "../worker/tables.ts";
 import type { AdminOptions } from "./options.ts";
 
-type WorkersOptions = Pick<AdminOptions, "workerNames" | "database" | "databaseFile">;
+type WorkersOptions = Pick<AdminOptions, "workerNames" | "database" | "databasePlace">;
 
 interface Opened {
-  readonly file: string;
+  readonly place: string;
   readonly database: Promise<DatabaseEngine>;
 }
 
@@ -24,12 +24,12 @@ export class Workers {
 
   /** @throws MR_WORKER_UNKNOWN, MR_DATABASE_UNAVAILABLE */
   async one(name: string): Promise<OpenedWorker> {
-    const { databaseFile, workerNames } = this.#options;
+    const { databasePlace, workerNames } = this.#options;
     if (!workerNames.includes(name)) throw unknownWorker(name, workerNames);
-    const file = await databaseFile(name);
+    const place = await databasePlace(name);
     let opened = this.#opened.get(name);
-    if (opened?.file !== file) {
-      opened = { file, database: this.#open(name, file) };
+    if (opened?.place !== place) {
+      opened = { place, database: this.#open(name, place) };
       this.#opened.set(name, opened);
       // What could not be opened this time can be the next.
       opened.database.catch(() => this.#opened.delete(name));
@@ -44,8 +44,8 @@ export class Workers {
   }
 
   /** The worker itself may not have been started yet. */
-  async #open(name: string, file: string): Promise<DatabaseEngine> {
-    const database = await this.#options.database(name, file);
+  async #open(name: string, place: string): Promise<DatabaseEngine> {
+    const database = await this.#options.database(name, place);
     await prepareBookkeeping(database);
     return database;
   }

@@ -1,6 +1,7 @@
 import type { styleText } from "node:util";
+import { withoutPassword } from "../lib/text.ts";
 import { version } from "../lib/version.ts";
-import { type Config, withoutPassword } from "../runtime/config.ts";
+import type { Config } from "../runtime/config.ts";
 import type { SystemSummary } from "../runtime/summary.ts";
 import type { BoxStatus } from "../runtime/supervisor.ts";
 

@@ -6,6 +6,7 @@ import { checkComputer } from "../runtime/doctor/computer.ts";
 import { checkData } from "../runtime/doctor/data.ts";
 import type { Finding } from "../runtime/doctor/finding.ts";
 import { checkPorts } from "../runtime/doctor/port.ts";
+import { checkPostgres } from "../runtime/doctor/postgres.ts";
 import { inspectEngines } from "../runtime/safe-engines.ts";
 import type { ExitCode } from "./command.ts";
 import type { Output } from "./output.ts";
@@ -26,6 +27,7 @@ export async function runDoctor({ app, flags, output }: Call): Promise<ExitCode>
     findings.push(...(await checkData(config)));
     findings.push(...(await checkCache(config)));
     findings.push(...(await inspectEngines(config)));
+    findings.push(...(await checkPostgres(config)));
     if (app !== undefined) findings.push(...(await checkApplication(app, config)));
   }
   const isBad = findings.some(({ status }) => status === "fail");

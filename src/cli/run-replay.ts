@@ -12,7 +12,6 @@ import { type ReplayFrom, startOf } from "../replay/start.ts";
 import { loadApplication } from "../runtime/application.ts";
 import type { Flags } from "../runtime/config.ts";
 import { lockBoxes } from "../runtime/data-lock.ts";
-import { newDatabaseFile, removeDatabase, useDatabaseFile } from "../runtime/database-file.ts";
 import { versionsOf } from "../runtime/versions.ts";
 import { note } from "../worker/audit.ts";
 import type { ExitCode } from "./command.ts";
@@ -62,7 +61,8 @@ async function replayBeside(
   const start = await startOf(queue, from);
   const filter = filterOf(call);
   if (!(await isMeant(call, from, filter))) return 130;
-  const file = await newDatabaseFile(opened.data, name);
+  const { places } = opened;
+  const place = await places.another(name);
   const meter = new Meter();
   using stop = stopSignal();
   const [live] = opened.workers;
@@ -70,7 +70,7 @@ async function replayBeside(
   let isInUse = false;
   using _exit = onExit(output);
   try {
-    const fresh = await opened.open(name, file);
+    const fresh = await opened.open(name, place);
     const { events } = await rebuild({
       ...{ system, worker, queue, filter },
       version: await versionsOf(app),
@@ -86,20 +86,20 @@ async function replayBeside(
       async switchOver() {
         await noteReplay(fresh, call);
         await fresh.close();
-        await useDatabaseFile(opened.data, name, file);
+        await places.use(name, place);
         isInUse = true;
       },
     });
     meter.end();
-    if (output.json) output.value({ worker: name, events, database: file }, 0);
+    if (output.json) output.value({ worker: name, events, database: place }, 0);
     else output.line(`${name} is rebuilt of ${counted(events, "event")}.`);
     output.progress(
-      `It is in ${file}; the former database stays beside it until the next rebuild.`,
+      `It is in ${place}; the former database stays beside it until the next rebuild.`,
     );
     return 0;
   } finally {
     meter.end();
-    if (!isInUse) await removeDatabase(file);
+    if (!isInUse) await places.remove(place);
   }
 }
 

@@ -4,7 +4,8 @@ import type { DatabaseEngine } from "../database/engine.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
-import { type DataFolder, existingDataFolder, knownWorkers } from "../runtime/data-folder.ts";
+import { type DataFolder, existingDataFolder } from "../runtime/data-folder.ts";
+import type { DatabasePlaces } from "../runtime/database-places.ts";
 import { createEngines } from "../runtime/engines.ts";
 import { type OpenedWorker, unknownWorker } from "../worker/redrive.ts";
 
@@ -21,9 +22,10 @@ export function caller(): string {
 export interface OpenedWorkers extends AsyncDisposable {
   readonly workers: readonly OpenedWorker[];
   readonly data: DataFolder;
+  readonly places: DatabasePlaces;
   queue(): Promise<QueueEngine>;
   /** Another database of a worker than the one in use. */
-  open(name: string, file: string): Promise<DatabaseEngine>;
+  open(name: string, place: string): Promise<DatabaseEngine>;
   cache(): Promise<CacheEngine>;
 }
 
@@ -35,23 +37,25 @@ export interface OpenedWorkers extends AsyncDisposable {
 export async function openWorkers(flags: Flags, name?: string): Promise<OpenedWorkers> {
   const { config } = parseConfig(flags, process.env);
   const data = await existingDataFolder(config.data);
-  const known = await knownWorkers(data);
-  const wanted = name === undefined ? known : known.filter((worker) => worker === name);
-  if (name !== undefined && wanted.length === 0) {
-    throw unknownWorker(name, known);
-  }
   const onFatal = (error: Error) => {
     throw error;
   };
   const engines = createEngines({ config, data, clock: systemClock, onFatal });
+  const places = await engines.places();
+  const known = await places.workers();
+  const wanted = name === undefined ? known : known.filter((worker) => worker === name);
+  if (name !== undefined && wanted.length === 0) {
+    throw unknownWorker(name, known);
+  }
   const workers: OpenedWorker[] = [];
   for (const worker of wanted) {
     workers.push({ name: worker, database: await engines.database(worker) });
   }
   return {
     data,
+    places,
     workers,
-    open: (worker, file) => engines.database(worker, file),
+    open: (worker, place) => engines.database(worker, place),
     queue: () => engines.queue(),
     cache: () => engines.cache(),
     [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),

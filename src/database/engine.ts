@@ -32,10 +32,21 @@ export interface DatabaseEngine {
    * other writers), commits when it resolves and rolls back when it rejects. Transactions of one
    * engine run one after another. When it resolves, the commit is as durable as the engine can.
    *
+   * @throws TransactionBroken where a statement failed, in a database whose transactions end with
+   *   that, and `work` went on all the same: nothing happened
    * @throws MR_DATABASE_UNAVAILABLE where the database is locked, gone or full: nothing happened
    * @throws MR_RESULT_UNKNOWN where the commit itself failed: read before doing anything else
    */
-  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
+  transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    options?: TransactionOptions,
+  ): Promise<Result>;
+
+  /**
+   * A transaction beside the one that runs, for what must not wait for a handler. Absent where the
+   * database has one writer at a time.
+   */
+  beside?<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
 
   /**
    * Kysely on connections that cannot write: what queries get. Sees every commit that came before.
@@ -61,6 +72,23 @@ export interface DatabaseEngine {
 
   /** Lets what runs finish, then lets go of everything. Idempotent. */
   close(): Promise<void>;
+}
+
+export interface TransactionOptions {
+  /**
+   * No other transaction of the database runs at the same time, whichever engine's it is: for those
+   * who change what belongs to others. SQLite has it so anyway.
+   */
+  readonly isAlone?: boolean;
+}
+
+/** Its transaction cannot commit: a statement in it failed, told as the cause. */
+export class TransactionBroken extends Error {
+  override readonly name = "TransactionBroken";
+
+  constructor(cause: unknown) {
+    super("A statement failed, and with it its transaction, but the work went on.", { cause });
+  }
 }
 
 export interface Transaction {

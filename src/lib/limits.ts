@@ -152,6 +152,9 @@ export const limits = {
   readLockMs: 250,
   /** Where the bell cannot be watched (no more inotify watches), readers look this often. */
   bellPollMs: 10,
+  /** Without the bell of a server, readers ask it this often, and the bell is tried this often. */
+  queuePollMs: 50,
+  queueBellRetryMs: 500,
 
   // Queue on NATS.
   /** A batch of the server's has 1,000 messages; packs stand in it beside a claim of each event. */
@@ -178,6 +181,11 @@ export const limits = {
   natsClockApartMs: 2_000,
 
   // Worker.
+  /**
+   * Batches that one process handles at a time, where the database lets it. Most of a batch's time
+   * is waiting for the server; more than a few compete for the one processor that Node uses.
+   */
+  lanes: 4,
   passEventsMax: 256,
   /** While at least so many events come with each pass, passes are this far apart. */
   gatherEventsMin: 8,
@@ -260,6 +268,19 @@ export const limits = {
   preparedStatementsMax: 500,
   /** Other instances wait at start while one migrates; a large table takes minutes to rebuild. */
   migrationWaitMs: 600_000,
+  databaseConnectMs: 5_000,
+  /** Sessions of one process that only read: more would wait for the server's processors anyway. */
+  databaseReadersMax: 8,
+  /** A statement of the framework's own that is silent for so long has nobody at its other end. */
+  databaseStatementMs: 60_000,
+  /** How long a rollback waits for a statement that still runs, before its session is ended. */
+  databaseRollbackMs: 500,
+  /**
+   * PostgreSQL ends a session that is idle in its transaction for so long: a process that was
+   * stopped must not hold its locks. One that lives says so, several times within it.
+   */
+  databaseIdleMs: 10_000,
+  databasePingMs: 3_000,
   /** How long opening a file may block for the checkpoint of a process that opens it as well. */
   openCheckpointMs: 1_000,
 

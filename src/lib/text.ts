@@ -16,3 +16,9 @@ export function isStorableWithin(value: unknown): boolean {
 
 /** C0 and C1 control characters, which CloudEvents does not allow in its strings (section 3.3). */
 export const hasControlCharacter = (text: string): boolean => /\p{Cc}/u.test(text);
+
+/** EN5: a password or token in an engine's address is never shown. */
+export const withoutPassword = (text: string): string =>
+  text
+    .replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:(hidden)@")
+    .replace(/^((?:nats|tls):\/\/)[^/@:]+@/, "$1(hidden)@");

@@ -45,6 +45,12 @@ const tables: readonly CarriedTable[] = [
   { table: "millrace_audit", columns: ["seq", "at", "who", "did", "what"], by: ["seq"] },
 ];
 
+/** All others are text. */
+const numbers = new Set([
+  ...["partition", "position", "handled_at", "accepted_at", "attempts", "next_at", "died_at"],
+  ...["held", "due_at", "cancelled_at", "last_tick", "next_tick"],
+]);
+
 const pageSize = 2_000;
 
 /**
@@ -75,7 +81,9 @@ async function carryTable(
   { table, columns, by }: CarriedTable,
 ): Promise<void> {
   const key = by.join(", ");
-  const cells = columns.map((_, at) => `value ->> ${at}`);
+  const cells = columns.map((column, at) =>
+    numbers.has(column) ? `cast(value ->> ${at} as bigint)` : `value ->> ${at}`,
+  );
   const insert = `insert into ${table} (${columns.join(", ")})
     select ${cells.join(", ")} from ${fresh.dialect.each("$1")} where true on conflict do nothing`;
   for (let after: readonly SqlValue[] | undefined; ; ) {

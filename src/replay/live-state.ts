@@ -12,7 +12,7 @@ export interface LiveState {
 
 /** Both as of one moment. */
 export async function liveState(database: DatabaseEngine): Promise<LiveState> {
-  return await database.transaction(liveStateIn);
+  return await database.transaction(liveStateIn, { isAlone: true });
 }
 
 export async function liveStateIn(tx: Transaction): Promise<LiveState> {

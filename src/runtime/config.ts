@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Fault, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { nearest } from "../lib/nearest.ts";
+import { withoutPassword } from "../lib/text.ts";
 import { hostContradictions, hostSchemas } from "./host-settings.ts";
 import { commandVariables, type Setting, type SettingName, settings } from "./settings.ts";
 
@@ -22,28 +23,18 @@ const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .pipe(z.array(item));
 
 /**
- * What `sqlite:` or `redis://…` means is known to engines.ts alone; here only the form is checked.
+ * What `sqlite:` or `postgres://…` means is known to engines.ts alone; here only the form is
+ * checked, and each engine reads its own address.
  */
-const engine = (...known: readonly string[]) => {
-  const isAddress = (url: string) =>
-    known.some((one) => one.endsWith("://") && url.startsWith(one) && URL.canParse(url));
-  const forms = known.map((one) => (one.endsWith("://") ? `${one}…` : one));
+const engine = (words: readonly string[], schemes: readonly string[]) => {
+  const forms = [...words, ...schemes.map((scheme) => `${scheme}://…`)];
   return z
     .string()
     .refine(
-      (url) => known.includes(url) || isAddress(url),
+      (url) => words.includes(url) || schemes.some((scheme) => url.startsWith(`${scheme}://`)),
       `must be ${forms.join(" or ")}: no other engine is part of this version`,
     );
 };
-
-/** Other engines are chosen by the scheme of their address, which they read themselves. */
-const engineAt = (schemes: readonly string[], ...known: readonly string[]) =>
-  z
-    .string()
-    .refine(
-      (url) => known.includes(url) || schemes.some((scheme) => url.startsWith(`${scheme}://`)),
-      `must be ${known.join(" or ")}, or begin with ${schemes.join(":// or ")}://`,
-    );
 
 const instances = z.string().transform((text, context) => {
   const counts = new Map<string, number>();
@@ -68,10 +59,11 @@ const schema = z.strictObject({
   data: z.string().min(1, "must not be empty"),
   gateways: whole(1, 64),
   workers: instances,
-  queue: engineAt(["nats", "tls"], "sqlite:", "memory:"),
+  queue: engine(["sqlite:", "memory:"], ["nats", "tls", "postgres"]),
   unsafeEngines: oneOf("refuse", "accept"),
-  database: engine("sqlite:", "memory:"),
-  cache: engine("memory:", "redis://", "rediss://", "redis+unix://"),
+  database: engine(["sqlite:", "memory:"], ["postgres"]),
+  cache: engine(["memory:"], ["redis", "rediss", "redis+unix"]),
+  lanes: whole(1, 64),
   partitions: whole(1, limits.partitionsMax),
   auth: listOf(oneOf("open", "keys", "jwt")).refine(
     (ways) => !ways.includes("open") || ways.length === 1,
@@ -221,9 +213,3 @@ export function describeConfig({ sources }: ParsedConfig): ShownSetting[] {
     };
   });
 }
-
-/** EN5: a password in an engine's URL is never shown. */
-export const withoutPassword = (text: string): string =>
-  text
-    .replace(/(\/\/[^/@:]*):[^/@]*@/, "$1:(hidden)@")
-    .replace(/^((?:nats|tls):\/\/)[^/@:]+@/, "$1(hidden)@");

@@ -2,7 +2,17 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MillraceError } from "../lib/errors.ts";
-import { type DataFolder, syncFolder } from "./data-folder.ts";
+import { type DataFolder, knownWorkers, syncFolder } from "./data-folder.ts";
+import type { DatabasePlaces } from "./database-places.ts";
+
+/** The places of databases in files. */
+export const filePlaces = (data: DataFolder): DatabasePlaces => ({
+  inUse: (worker) => databaseFile(data, worker),
+  another: (worker) => newDatabaseFile(data, worker),
+  use: (worker, file) => useDatabaseFile(data, worker, file),
+  remove: removeDatabase,
+  workers: () => knownWorkers(data),
+});
 
 /**
  * A worker's database is one of several files at the most: the one in use, which a small file

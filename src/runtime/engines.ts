@@ -1,5 +1,6 @@
 import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
+import type { PostgresServer } from "../engines/postgres/server.ts";
 import type { Clock } from "../lib/clock.ts";
 import { assert } from "../lib/errors.ts";
 import { peerToken } from "../lib/http/peer-token.ts";
@@ -9,7 +10,8 @@ import type { QueueEngine } from "../queue/engine.ts";
 import type { SpanStore } from "../tracing/span-store.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
-import { databaseFile } from "./database-file.ts";
+import { filePlaces } from "./database-file.ts";
+import type { DatabasePlaces } from "./database-places.ts";
 import { withDriver } from "./load-driver.ts";
 
 /**
@@ -20,10 +22,14 @@ export interface Engines extends AsyncDisposable {
   /** One for the process, whoever asks. */
   queue(): Promise<QueueEngine>;
   /**
-   * A connection of its own for each caller, to the file in use unless another is named; of what is
-   * in memory, the same for all.
+   * A connection of its own for each caller, to the place in use unless another is named; of what
+   * is in memory, the same for all.
    */
-  database(worker: string, file?: string): Promise<DatabaseEngine>;
+  database(worker: string, place?: string): Promise<DatabaseEngine>;
+  /** How many instances of a worker one process is to have: each needs a database of its own. */
+  readonly lanes: number;
+  /** Where the workers' databases lie. */
+  places(): Promise<DatabasePlaces>;
   /** An empty one in memory, for what is thrown away. */
   cache(): Promise<CacheEngine>;
   workerCache(system: string, worker: string): Promise<CacheEngine>;
@@ -53,17 +59,28 @@ export function createEngines(options: EnginesOptions): Engines {
   };
   let queue: Promise<QueueEngine> | undefined;
   const inMemory = new Map<string, Promise<DatabaseEngine>>();
+  let server: Promise<PostgresServer> | undefined;
+  const onServer = () => (server ??= keep(openServer(config, clock)));
   let spans: Promise<SpanStore> | undefined;
   return {
     queue: () => (queue ??= keep(openQueue(options))),
-    async database(worker, file) {
+    async database(worker, place) {
+      if (isPostgres(config.database)) {
+        const server = await onServer();
+        await server.register(worker);
+        return await keep(server.open(place ?? (await server.inUse(worker))));
+      }
       if (config.database !== "memory:") {
-        return await keep(openDatabase(config, file ?? (await databaseFile(data, worker)), clock));
+        const file = place ?? (await filePlaces(data).inUse(worker));
+        return await keep(openDatabase(config, file, clock));
       }
       const opened = inMemory.get(worker) ?? keep(openDatabase(config, "", clock));
       inMemory.set(worker, opened);
       return await opened;
     },
+    // SQLite has one writer at a time, so that more would only wait for each other.
+    lanes: isPostgres(config.database) ? Math.min(config.lanes, config.partitions) : 1,
+    places: async () => (isPostgres(config.database) ? await onServer() : filePlaces(data)),
     cache: () => keep(openMemoryCache(clock)),
     workerCache: (system, worker) => keep(openCache(config, clock, system, worker)),
     async rateCounter(system, limit, shareOfRequests) {
@@ -83,6 +100,14 @@ export function createEngines(options: EnginesOptions): Engines {
   };
 }
 
+const isPostgres = (address: string) => address.startsWith("postgres://");
+
+async function openServer({ database }: Config, clock: Clock): Promise<PostgresServer> {
+  const load = () => import("../engines/postgres/server.ts");
+  const { PostgresServer } = await withDriver(load, "MILLRACE_DATABASE", "pg");
+  return new PostgresServer(database, clock);
+}
+
 async function openQueue({ config, data, ...others }: EnginesOptions): Promise<QueueEngine> {
   const { queue, partitions } = config;
   if (queue === "memory:") {
@@ -92,6 +117,11 @@ async function openQueue({ config, data, ...others }: EnginesOptions): Promise<Q
   if (/^(nats|tls):/.test(queue)) {
     const { openNatsQueue } = await loadNats(() => import("../engines/nats/queue.ts"));
     return await openNatsQueue({ url: queue, partitions, clock: others.clock });
+  }
+  if (isPostgres(queue)) {
+    const load = () => import("../engines/postgres/server.ts");
+    const { openQueueAt } = await withDriver(load, "MILLRACE_QUEUE", "pg");
+    return await openQueueAt(queue, { partitions, clock: others.clock });
   }
   assert(queue === "sqlite:", `config.ts let the queue ${queue} pass`);
   const { openSqliteQueue } = await import("../engines/sqlite/queue.ts");

@@ -64,7 +64,7 @@ export const settings = {
   queue: {
     variable: "MILLRACE_QUEUE",
     fallback: "sqlite:",
-    says: "The message queue's engine: sqlite: (in the data folder), nats://… (JetStream), or memory: under dev.",
+    says: "The message queue's engine: sqlite: (in the data folder), nats://… (JetStream), postgres://…, or memory: under dev.",
   },
   unsafeEngines: {
     variable: "MILLRACE_UNSAFE_ENGINES",
@@ -74,12 +74,17 @@ export const settings = {
   database: {
     variable: "MILLRACE_DATABASE",
     fallback: "sqlite:",
-    says: "The workers' databases: sqlite: (in the data folder), or memory: under dev.",
+    says: "The workers' databases: sqlite: (in the data folder), postgres://…, or memory: under dev.",
   },
   cache: {
     variable: "MILLRACE_CACHE",
     fallback: "memory:",
     says: "The workers' caches: memory: (one in each process), redis://…, rediss://… or redis+unix://….",
+  },
+  lanes: {
+    variable: "MILLRACE_LANES",
+    fallback: String(limits.lanes),
+    says: "How many batches each worker process handles at a time; with databases in files it is one.",
   },
   partitions: {
     variable: "MILLRACE_PARTITIONS",

@@ -1,6 +1,6 @@
 import type { WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
-import type { DatabaseEngine, Transaction } from "../database/engine.ts";
+import { type DatabaseEngine, type Transaction, TransactionBroken } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
 import { isMillraceError } from "../lib/errors.ts";
 import { AttemptTimeout, type Job } from "./attempt.ts";
@@ -91,7 +91,7 @@ export class Commits {
       } catch (thrown) {
         if (thrown instanceof AttemptTimeout && task.jobs.length <= 1) {
           verdicts.set(formatPlace(thrown.job.queued), this.#parts.decide(thrown.job, thrown));
-        } else if (!(thrown instanceof OneFailed)) throw thrown;
+        } else if (isSingly || !isOneEventsFault(thrown)) throw thrown;
       }
     }
   }
@@ -170,6 +170,10 @@ export class Commits {
     }
   }
 }
+
+/** Which one's, shows when each has a savepoint of its own. */
+const isOneEventsFault = (thrown: unknown): boolean =>
+  thrown instanceof OneFailed || thrown instanceof TransactionBroken;
 
 /** The steps that a transaction is at once. */
 function stepsOf({ ledger, swept }: Committed): PassStep[] {

@@ -63,6 +63,9 @@ interface Row {
 const columns = `partition, position, accepted_at, died_at, event, attempts, error, history,
   fingerprint, held`;
 
+/** What an instance has just put behind a held letter, nobody else sees before it commits. */
+const alone = { isAlone: true };
+
 /**
  * The dead letters of one worker, beside its running instances: these notice within about a second
  * what was changed here.
@@ -139,7 +142,7 @@ export class DeadLetters {
       }
       await this.#note(tx, "retry", ids);
       return ids.length;
-    });
+    }, alone);
   }
 
   /** Forgets dead letters for ever; what waited for a decision about them goes on. */
@@ -154,7 +157,7 @@ export class DeadLetters {
       }
       await this.#note(tx, "discard", ids);
       return ids.length;
-    });
+    }, alone);
   }
 
   /**

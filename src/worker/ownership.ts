@@ -77,6 +77,7 @@ export class Ownership {
   readonly #held = new Map<number, number>();
   #nextBeat = Number.NEGATIVE_INFINITY;
   #nextRenewal = Number.NEGATIVE_INFINITY;
+  #keeping: Disposable | undefined;
 
   constructor({ database, instance, clock, leaseTimes = limits, observe }: OwnershipParts) {
     this.#database = database;
@@ -119,6 +120,8 @@ export class Ownership {
         this.#instance,
       ]);
     });
+    if (this.#database.beside === undefined) return;
+    this.#keeping ??= this.#clock.every(this.heartbeatMs, () => void this.#keep());
   }
 
   /** Tells that this instance lives, and brings what it owns to its share. */
@@ -161,22 +164,37 @@ export class Ownership {
   async renew(): Promise<void> {
     if (this.#clock.monotonic() < this.#nextRenewal) return;
     this.#nextRenewal = this.#clock.monotonic() + this.heartbeatMs;
+    const held = this.#owned.size;
+    const renewed = await this.#database.transaction((tx) => this.#renewIn(tx));
+    if (renewed === held) return;
+    throw new MillraceError("MR_FENCED", "Another instance has taken over one of the partitions.");
+  }
+
+  /**
+   * Renews the leases beside a transaction that takes long, where the database lets others in
+   * meanwhile: a slow handler is no dead owner. Whoever has lost a partition hears of it at the
+   * commit.
+   */
+  async #keep(): Promise<void> {
+    if (this.#owned.size === 0 || !this.isDue) return;
+    await this.#database.beside?.((tx) => this.#renewIn(tx)).catch(() => {});
+  }
+
+  /** Renews what is still held, and tells how many that were. */
+  async #renewIn(tx: Transaction): Promise<number> {
     const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
     const { dialect } = this.#database;
-    const renewed = await this.#database.transaction(async (tx) => {
-      await tx.run(
-        `update millrace_instances set seen_until = ${dialect.nowMs} + $2 where instance = $1`,
-        [this.#instance, this.#leaseMs],
-      );
-      return await tx.run(
-        `update millrace_positions set lease_until = ${dialect.nowMs} + $2
-         from ${dialect.each("$1")} where partition = cast(value ->> 0 as bigint)
-           and epoch = cast(value ->> 1 as bigint) returning partition`,
-        [JSON.stringify(epochs), this.#leaseMs],
-      );
-    });
-    if (renewed.length === epochs.length) return;
-    throw new MillraceError("MR_FENCED", "Another instance has taken over one of the partitions.");
+    await tx.run(
+      `update millrace_instances set seen_until = ${dialect.nowMs} + $2 where instance = $1`,
+      [this.#instance, this.#leaseMs],
+    );
+    const renewed = await tx.run(
+      `update millrace_positions set lease_until = ${dialect.nowMs} + $2
+       from ${dialect.each("$1")} where partition = cast(value ->> 0 as bigint)
+         and epoch = cast(value ->> 1 as bigint) returning partition`,
+      [JSON.stringify(epochs), this.#leaseMs],
+    );
+    return renewed.length;
   }
 
   /**
@@ -203,6 +221,7 @@ export class Ownership {
 
   /** Lets go of everything at once, so that others need not wait for leases to run out. */
   async release(): Promise<void> {
+    this.#keeping?.[Symbol.dispose]();
     const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
     this.#owned.clear();
     const { dialect } = this.#database;
@@ -222,6 +241,8 @@ export class Ownership {
 
   async #claimShare(tx: Transaction) {
     const { nowMs } = this.#database.dialect;
+    // One after another: each changes rows of all. (Writing is a lock that both databases know.)
+    await tx.run("update millrace_queue set one = one");
     await tx.run(
       `insert into millrace_instances (instance, seen_until) values ($1, ${nowMs} + $2)
        on conflict (instance) do update set seen_until = excluded.seen_until`,
@@ -262,8 +283,9 @@ export class Ownership {
     if (excess.length === 0) return;
     await tx.run(
       `update millrace_positions set owner = null, lease_until = 0
-       where partition in (select cast(value ->> 0 as bigint) from ${this.#database.dialect.each("$1")})`,
-      [JSON.stringify(excess.map(({ partition }) => [partition]))],
+       where owner = $2 and partition in
+         (select cast(value ->> 0 as bigint) from ${this.#database.dialect.each("$1")})`,
+      [JSON.stringify(excess.map(({ partition }) => [partition])), this.#instance],
     );
   }
 

@@ -190,14 +190,17 @@ export class Steering {
    * its id; undefined where the key is not parked, or waits for a decision about a dead letter.
    */
   async skipHead(key: string, version: string, nowMs: number): Promise<string | undefined> {
-    return await this.#database.transaction(async (tx) => {
-      const [head, next] = await this.#store.line(tx, key, 2);
-      if (head === undefined) return undefined;
-      await this.#store.unpark(tx, [head]);
-      await this.#bury(tx, [head], version, nowMs);
-      if (next !== undefined) await this.#store.park(tx, [{ ...next, nextAt: nowMs }]);
-      return head.event.id;
-    });
+    return await this.#database.transaction(
+      async (tx) => {
+        const [head, next] = await this.#store.line(tx, key, 2);
+        if (head === undefined) return undefined;
+        await this.#store.unpark(tx, [head]);
+        await this.#bury(tx, [head], version, nowMs);
+        if (next !== undefined) await this.#store.park(tx, [{ ...next, nextAt: nowMs }]);
+        return head.event.id;
+      },
+      { isAlone: true },
+    );
   }
 
   async #bury(

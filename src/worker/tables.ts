@@ -18,11 +18,16 @@ function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migrat
     sqlite: "seq integer primary key autoincrement",
     postgres: "seq bigint generated always as identity primary key",
   }[dialect.name];
+  // Who sees a touch cannot tell by the numbers what is still to come: several write at once there.
+  const writer = {
+    sqlite: "",
+    postgres: ", xid bigint not null default (pg_current_xact_id()::text::bigint)",
+  }[dialect.name];
   // One b-tree instead of two where SQLite would keep a hidden row number besides.
   const keyed = { sqlite: "without rowid", postgres: "" }[dialect.name];
   return {
     "001-bookkeeping": async (db) => {
-      for (const statement of bookkeepingTables(numbered, keyed))
+      for (const statement of bookkeepingTables(numbered, keyed, writer))
         await sql.raw(statement).execute(db);
     },
     // What people have changed by hand: notes are added, and never changed.
@@ -44,7 +49,7 @@ function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migrat
   };
 }
 
-function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
+function bookkeepingTables(numbered: string, keyed: string, writer: string): readonly string[] {
   return [
     // The identity of the queue that the positions belong to.
     `create table millrace_queue (one integer primary key, identity text not null)`,
@@ -97,6 +102,7 @@ function bookkeepingTables(numbered: string, keyed: string): readonly string[] {
     // Emitted events that the queue has not confirmed, by the partition of their cause.
     `create table millrace_outbox (${numbered}, partition integer not null, event text not null)`,
     // Cache keys that commits have touched, in order, for caches in the memory of other processes.
-    `create table millrace_touches (${numbered}, key text not null)`,
+    `create table millrace_touches (${numbered}, key text not null${writer})`,
+    ...(writer === "" ? [] : [`create index millrace_touches_writer on millrace_touches (xid)`]),
   ];
 }

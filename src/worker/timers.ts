@@ -70,8 +70,16 @@ export class Timers {
   }
 
   /** Cancels what still waits for its time. True where it is cancelled, now or before. */
-  async cancel(tx: Transaction, { id, source }: ScheduledId, nowMs: number): Promise<boolean> {
-    const rows = await tx.run(this.#sql.cancel, [id, source ?? null, nowMs]);
+  async cancel(
+    database: DatabaseEngine,
+    { id, source }: ScheduledId,
+    nowMs: number,
+  ): Promise<boolean> {
+    // What is on its way into a line at this moment must not be told to be cancelled.
+    const rows = await database.transaction(
+      (tx) => tx.run(this.#sql.cancel, [id, source ?? null, nowMs]),
+      { isAlone: true },
+    );
     return rows.length > 0;
   }
 

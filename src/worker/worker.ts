@@ -70,6 +70,8 @@ export interface WorkerParts {
   readonly lineBounds?: LineBounds;
   /** How long partitions stay with a silent instance; the limits where not given. */
   readonly leaseTimes?: LeaseTimes;
+  /** Shared by the instances of one process, so that each knows of the others at once. */
+  readonly progress?: Progress;
   /** Told where the instance stands, step by step: this is how tests crash it there. */
   readonly observe?: Observe;
 }
@@ -126,7 +128,7 @@ class WorkerInstance implements Worker {
     this.name = definition.name;
     this.#store = new WorkerStore(database);
     this.#ownership = new Ownership(parts);
-    this.#progress = new Progress(database, clock);
+    this.#progress = parts.progress ?? new Progress(database, clock);
     const timers = new Timers(database);
     const shared = { ...parts, worker: this.name, store: this.#store, timers, stop };
     this.#outbox = new Outbox(shared);
@@ -203,9 +205,7 @@ class WorkerInstance implements Worker {
     const { clock, database } = this.#parts;
     // Before it is taken from the queue there is nothing yet to cancel.
     if (place !== undefined) await this.#progress.awaitPlace(this.name, place, signal);
-    const isCancelled = await database.transaction((tx) =>
-      this.#timers.cancel(tx, scheduled, clock.now()),
-    );
+    const isCancelled = await this.#timers.cancel(database, scheduled, clock.now());
     this.#progress.wake();
     return isCancelled;
   }

@@ -71,7 +71,7 @@ export async function openPort(options: Partial<AdminOptions> = {}): Promise<Por
   const admin = createAdmin({
     workerNames: ["counter"],
     database: async () => instance.database,
-    databaseFile: async () => "database.db",
+    databasePlace: async () => "database.db",
     queue: async () => bench.engine,
     cache: async () => createMemoryCache({ bytesMax: 1_000_000, clock: systemClock }),
     application: async () => bench.application(handlers).system,

@@ -10,10 +10,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { check, violations } from "../../src/drill/checker.ts";
 import { openNatsQueue } from "../../src/engines/nats/queue.ts";
 import { isMillraceError } from "../../src/lib/errors.ts";
 import type { QueuedEvent, QueueEngine, Receipt } from "../../src/queue/engine.ts";
-import { check, violations } from "../campaign/checker.ts";
 import { type IsolatedHosts, isolatedHosts } from "../support/isolated-hosts.ts";
 import { NatsCluster, type NatsServer, natsMissing } from "../support/nats-cluster.ts";
 

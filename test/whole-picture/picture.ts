@@ -139,7 +139,12 @@ export class Picture implements AsyncDisposable {
   async command(...args: readonly string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(process.execPath, [millrace, ...args], {
       cwd: this.data,
-      env: { ...process.env, MILLRACE_DATA: this.data, MILLRACE_URL: this.url },
+      env: {
+        ...process.env,
+        ...this.#environment,
+        MILLRACE_DATA: this.data,
+        MILLRACE_URL: this.url,
+      },
       maxBuffer: 64 * 1_048_576,
     });
     return stdout;

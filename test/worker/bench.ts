@@ -29,6 +29,7 @@ import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import type { LineBounds } from "../../src/worker/lines.ts";
+import type { Progress } from "../../src/worker/progress.ts";
 import { touchTable } from "../../src/worker/touch-table.ts";
 import { createWorker, type Worker } from "../../src/worker/worker.ts";
 
@@ -50,7 +51,7 @@ export const effectsDatabase = defineDatabase<Tables>({
     "001-effects": async (db) => {
       await db.schema
         .createTable("effects")
-        .addColumn("seq", "integer", (column) => column.primaryKey())
+        .addColumn("seq", "integer", (column) => column.primaryKey().autoIncrement())
         .addColumn("id", "text", (column) => column.notNull())
         .addColumn("key", "text", (column) => column.notNull())
         .addColumn("n", "integer", (column) => column.notNull())
@@ -73,6 +74,16 @@ export const ignoreFollowed = on<typeof Followed, Tables>(Followed, () => {});
 const source = "/bench/test";
 
 export const wait = { timeout: 20_000, interval: 10 };
+
+/** Opens a database of a bench: in a file of its folder. */
+type OpenDatabase = (folder: string, file: string, clock: Clock) => Promise<DatabaseEngine>;
+let openDatabase: OpenDatabase = (folder, file, clock) =>
+  openSqliteDatabase({ file: join(folder, file), clock });
+
+/** Lets the benches of a test file have their databases elsewhere. */
+export function useDatabases(open: OpenDatabase): void {
+  openDatabase = open;
+}
 
 export interface Instance {
   readonly worker: Worker;
@@ -141,6 +152,7 @@ export class Bench implements AsyncDisposable {
       readonly around?: (database: DatabaseEngine) => DatabaseEngine;
       readonly aroundCache?: (cache: WorkerCache) => WorkerCache;
       readonly lineBounds?: LineBounds;
+      readonly progress?: Progress;
       readonly inboxMs?: number;
       readonly startFrom?: StartFrom;
       /** The database's file, in the bench's folder. */
@@ -172,6 +184,7 @@ export class Bench implements AsyncDisposable {
       log: options.log ?? silentLog,
       onFatal: (error) => fatal.push(error),
       ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
+      ...(options.progress === undefined ? {} : { progress: options.progress }),
       ...(options.inboxMs === undefined ? {} : { inboxMs: options.inboxMs }),
     });
     await worker.start();
@@ -181,7 +194,7 @@ export class Bench implements AsyncDisposable {
   }
 
   openDatabase(file: string): Promise<DatabaseEngine> {
-    return openSqliteDatabase({ file: join(this.#folder, file), clock: this.#clock });
+    return openDatabase(this.#folder, file, this.#clock);
   }
 
   async publish(

@@ -128,7 +128,8 @@ it("relays what a crash left in the outbox, however much, in order", async () =>
   await first.database.transaction(async (tx) => {
     await tx.run(
       `insert into millrace_outbox (partition, event)
-       select value ->> 0, value ->> 1 from json_each($1)`,
+       select cast(value ->> 0 as integer), value ->> 1
+       from ${first.database.dialect.each("$1")}`,
       [JSON.stringify(rows)],
     );
   });

@@ -148,12 +148,16 @@ export const transactions: readonly DatabaseScenario[] = [
     async run(open) {
       const [one, other] = [await withItems(await open()), await open()];
       const { opened, open: letGo } = gate();
+      const written = gate();
       const steps: string[] = [];
+      await one.transaction((tx) => put(tx, "a", 0));
       const first = one.transaction(async (tx) => {
-        await put(tx, "a", 1);
+        await tx.run("update items set n = n + 1 where id = 'a'");
+        written.open();
         await opened;
         steps.push("first");
       });
+      await written.opened;
       const second = other.transaction(async (tx) => {
         await tx.run("update items set n = n + 1 where id = 'a'");
         steps.push("second");

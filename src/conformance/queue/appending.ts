@@ -24,7 +24,7 @@ export const appending: readonly Scenario[] = [
       const sent = [
         record("plain"),
         record("unusual", {
-          source: 'urn:"quoted" \\ and \u0000 zero',
+          source: 'urn:"quoted" \\ and \u0001 one',
           key: "ключ 🔑",
           data: JSON.stringify({ text: "line\nbreak 😀 \u2028", list: [1, null, true] }),
           time: "2026-02-28T23:59:60.123456+01:00",

@@ -2,7 +2,6 @@ import { createAdmin } from "../../admin/admin.ts";
 import type { Address } from "../../lib/address.ts";
 import { peerToken } from "../../lib/http/peer-token.ts";
 import type { Service } from "../../lib/lifecycle.ts";
-import { databaseFile } from "../database-file.ts";
 import type { AdminPlan } from "../topology.ts";
 import type { BoxContext, StartBox } from "./box.ts";
 import { authOf } from "./gateway-auth.ts";
@@ -12,13 +11,13 @@ import { authOf } from "./gateway-auth.ts";
  * that takes them: at rest it holds neither.
  */
 export const startAdmin: StartBox<AdminPlan> = async (plan, context) => {
-  const { config, clock, data, log, engines, workerNames } = context;
+  const { config, clock, log, engines, workerNames } = context;
   const spans = plan.spans === undefined ? undefined : await startSpans(plan.spans, context);
   const auth = await authOf(context);
   const admin = createAdmin({
     workerNames,
-    database: (worker, file) => engines.database(worker, file),
-    databaseFile: (worker) => databaseFile(data, worker),
+    database: (worker, place) => engines.database(worker, place),
+    databasePlace: async (worker) => (await engines.places()).inUse(worker),
     queue: () => engines.queue(),
     cache: () => engines.cache(),
     application: () => context.application(),

@@ -1,6 +1,5 @@
-import type { DatabaseEngine } from "../../database/engine.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { asError } from "../../lib/errors.ts";
+import { asError, isMillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Place, ScheduledId, WorkerLink } from "../../worker/link.ts";
@@ -8,15 +7,16 @@ import type { Worker } from "../../worker/worker.ts";
 
 /** A worker, and the database on which it runs. */
 export interface OpenedWorker {
-  readonly file: string;
-  readonly database: DatabaseEngine;
+  readonly place: string;
   readonly worker: Worker;
+  /** Lets go of the database. */
+  readonly close: () => Promise<void>;
 }
 
 export interface FollowingWorkerParts {
   readonly name: string;
-  readonly currentFile: () => Promise<string>;
-  readonly open: (file: string) => Promise<OpenedWorker>;
+  readonly currentPlace: () => Promise<string>;
+  readonly open: (place: string) => Promise<OpenedWorker>;
   readonly clock: Clock;
   readonly log: Log;
   readonly onFatal: (error: Error) => void;
@@ -91,22 +91,33 @@ export class FollowingWorker implements WorkerLink {
   }
 
   async #open(): Promise<OpenedWorker> {
-    const opened = await this.#parts.open(await this.#parts.currentFile());
+    const opened = await this.#parts.open(await this.#parts.currentPlace());
     await opened.worker.start();
     return opened;
+  }
+
+  /** Undefined where that cannot be told now: whoever works on the database waits for it, too. */
+  async #currentPlace(): Promise<string | undefined> {
+    try {
+      return await this.#parts.currentPlace();
+    } catch (thrown) {
+      if (isMillraceError(thrown, "MR_DATABASE_UNAVAILABLE")) return undefined;
+      throw thrown;
+    }
   }
 
   async #look(): Promise<void> {
     if (this.#isMoving) return;
     this.#isMoving = true;
     try {
-      const { file, worker, database } = await this.#opened;
-      if ((await this.#parts.currentFile()) === file) return;
+      const { place, worker, close } = await this.#opened;
+      const current = await this.#currentPlace();
+      if (current === undefined || current === place) return;
       this.#parts.log.info({}, "the database was rebuilt; going on with the new one");
       const moving = worker.stop().then(async () => {
         const opened = await this.#open();
         // What was asked of the old one before may still be reading it.
-        this.#parts.clock.after(limits.requestTimeoutMs, () => void database.close());
+        this.#parts.clock.after(limits.requestTimeoutMs, () => void close());
         return opened;
       });
       this.#opened = moving;

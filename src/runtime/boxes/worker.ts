@@ -6,28 +6,30 @@ import { limits } from "../../lib/limits.ts";
 import { systemRandom } from "../../lib/random.ts";
 import { createQueue } from "../../queue/queue.ts";
 import type { Tracing } from "../../tracing/tracing.ts";
+import { Progress } from "../../worker/progress.ts";
 import { createWorkerServer } from "../../worker/server.ts";
 import { storeTable } from "../../worker/store-table.ts";
 import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
-import { databaseFile } from "../database-file.ts";
 import type { WorkerPlan } from "../topology.ts";
 import { windowsOf } from "../windows.ts";
 import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
 import { FollowingWorker, type OpenedWorker } from "./following-worker.ts";
+import { Lanes } from "./lanes.ts";
 
 /** Starts one instance of a worker service, and its door for the gateways. */
 export const startWorker: StartBox<WorkerPlan> = async (plan, context) => {
-  const { clock, config, log, data } = context;
-  const [open, tracing] = await Promise.all([
+  const { clock, config, log, engines } = context;
+  const [open, tracing, places] = await Promise.all([
     openerOf(plan, context),
     tracingOf(plan.title, context),
+    engines.places(),
   ]);
   const worker = new FollowingWorker({
     name: plan.worker,
-    currentFile: () => databaseFile(data, plan.worker),
-    open: (file) => open(file, tracing),
+    currentPlace: () => places.inUse(plan.worker),
+    open: (place) => open(place, tracing),
     clock,
     log,
     onFatal: context.fail,
@@ -61,36 +63,45 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
   const system = await context.application();
   const definition = system.workers.find(({ name }) => name === plan.worker);
   assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
-  return async (file: string, tracing: Tracing): Promise<OpenedWorker> => {
-    const [version, queueEngine, database, cacheEngine] = await Promise.all([
+  return async (place: string, tracing: Tracing): Promise<OpenedWorker> => {
+    const [version, queueEngine, cacheEngine, ...databases] = await Promise.all([
       context.versions(),
       engines.queue(),
-      engines.database(plan.worker, file),
       engines.workerCache(system.name, plan.worker),
+      ...Array.from({ length: engines.lanes }, () => engines.database(plan.worker, place)),
     ]);
-    const cache = createCache({
-      engine: cacheEngine,
-      touches: touchTable(database),
-      record: storeTable(database),
-      clock,
-      ttlMs: limits.cacheEntryMs,
-    });
-    const worker = createWorker({
-      system,
-      definition,
-      instance: plan.instance,
-      version,
+    const [first] = databases;
+    assert(first !== undefined, "a worker has a lane");
+    const { instance } = plan;
+    const shared = {
+      ...{ system, definition, version, tracing, clock, log },
       queue: createQueue(queueEngine, { clock }),
-      database,
-      cache,
-      tracing,
-      clock,
+      cache: createCache({
+        engine: cacheEngine,
+        touches: touchTable(first),
+        record: storeTable(first),
+        clock,
+        ttlMs: limits.cacheEntryMs,
+      }),
+      progress: new Progress(first, clock),
       random: systemRandom,
-      log,
       inboxMs: windowsOf(config).inbox,
       onProgress: () => context.progressed(),
       onFatal: context.fail,
-    });
-    return { file, database, worker };
+    };
+    const lanes = databases.map((database, lane) =>
+      createWorker({
+        ...shared,
+        database,
+        instance: lane === 0 ? instance : `${instance}.${lane + 1}`,
+      }),
+    );
+    return {
+      place,
+      worker: new Lanes(lanes),
+      async close() {
+        await Promise.all(databases.map((database) => database.close()));
+      },
+    };
   };
 }

@@ -5,7 +5,7 @@ import type { SystemDefinition } from "../../system/system.ts";
 import type { AnyWorker } from "../../system/worker.ts";
 import { loadApplication } from "../application.ts";
 import type { Config } from "../config.ts";
-import { dataFolderAt, knownWorkers } from "../data-folder.ts";
+import { dataFolderAt } from "../data-folder.ts";
 import { createEngines, type Engines } from "../engines.ts";
 import type { Finding } from "./finding.ts";
 
@@ -27,7 +27,7 @@ export async function checkApplication(app: string, config: Config): Promise<Fin
   const engines = createEngines({ config, data, clock: systemClock, onFatal });
   try {
     const migrations: Finding[] = [];
-    const known = await knownWorkers(data);
+    const known = await (await engines.places()).workers();
     for (const worker of system.workers) {
       // Opening a database makes one, and a check must not.
       const isThere = known.includes(worker.name);
