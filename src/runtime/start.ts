@@ -66,7 +66,7 @@ export async function startSystem(
   ]);
   await refuseUnsafeEngines(config, log);
   const plans = planTopology(system, config, data, selection);
-  warnOfFiles(config, log);
+  refuseFiles(config, plans);
   assertPeersKnown(config, plans);
   const locks = await lockBoxes(data, lockNames(plans));
   const supervisor = new Supervisor({
@@ -107,13 +107,18 @@ export async function startSystem(
 }
 
 /** Each host would have a queue and databases of its own, and none would see another's. */
-function warnOfFiles(config: Config, log: Log): void {
+function refuseFiles(config: Config, plans: readonly BoxPlan[]): void {
   const { gatewayUrls, workerUrls, queue, database } = config;
   const others = [...gatewayUrls, ...[...workerUrls.values()].flat()];
   if (others.every(({ host }) => isLoopback(host))) return;
+  if (!plans.some(({ kind }) => kind === "gateway" || kind === "worker")) return;
   for (const [variable, engine] of Object.entries({ QUEUE: queue, DATABASE: database })) {
     if (engine !== "sqlite:") continue;
-    log.warn({}, `MILLRACE_${variable} is a file of this host, which other hosts do not see`);
+    throw new MillraceError(
+      "MR_CONFIG_INVALID",
+      `MILLRACE_${variable} is a file of this host, which the other hosts do not see.`,
+      { remedy: "Set it to a server's address, the same on all hosts." },
+    );
   }
 }
 

@@ -1,20 +1,18 @@
 /**
  * The reference example on five hosts: the balancer and the admin port on `a`, a gateway each on
- * `b` and `c`, an instance of each worker on `d` and `e`. One environment serves them all, but for
- * the hosts' names; what each host runs is said where it is started.
- *
- * The embedded engines serve one machine. These hosts are one in truth, so here they share the
- * queue's and the workers' files, and nothing else of a data folder: locks, sockets and spans are
- * each host's own.
+ * `b` and `c`, an instance of each worker on `d` and `e`; queue and databases on a PostgreSQL server
+ * beside them. One environment serves all hosts, but for their names and their data folders; what
+ * each host runs is said where it is started.
  */
 import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { vi } from "vitest";
 import { type Host, type HostNetwork, hostNetwork } from "../support/hosts.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const millrace = join(root, "bin/millrace.mjs");
@@ -38,6 +36,8 @@ export class Cluster implements AsyncDisposable {
   readonly #network: HostNetwork;
   readonly #folder = mkdtempSync(join(tmpdir(), "mr-hosts-"));
   readonly #running = new Map<HostName, ChildProcess>();
+  #server: PostgresServer | undefined;
+  #engines = "";
   #output = "";
   #key = "";
 
@@ -133,6 +133,7 @@ export class Cluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all((Object.keys(parts) as HostName[]).map((name) => this.stopHost(name)));
+    await this.#server?.[Symbol.asyncDispose]();
     this.#network[Symbol.dispose]();
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -141,12 +142,20 @@ export class Cluster implements AsyncDisposable {
     return join(this.#folder, name);
   }
 
-  /** One folder with the shared files, one for each host that leads there; and a key. */
+  /** The server that all hosts share, and a key. */
   async #prepare(): Promise<void> {
-    const shared = this.#data("shared");
+    const { address } = this.#network;
+    // It lets in who comes from the hosts' own network, and listens nowhere else.
+    const hba = this.#data("hba.conf");
+    writeFileSync(hba, `host all all 127.0.0.1/32 trust\nhost all all ${address}/24 trust\n`);
+    chmodSync(this.#folder, 0o755);
+    this.#server = await PostgresServer.start({
+      settings: { listen_addresses: `127.0.0.1,${address}`, hba_file: hba },
+    });
+    this.#engines = (await this.#server.createDatabase()).replace("127.0.0.1", address);
     const env = {
       ...process.env,
-      MILLRACE_DATA: shared,
+      MILLRACE_DATA: this.#data("keys"),
       MILLRACE_KEYS_FILE: this.#data("keys.json"),
     };
     const { stdout } = await promisify(execFile)(
@@ -155,14 +164,6 @@ export class Cluster implements AsyncDisposable {
       { env },
     );
     this.#key = JSON.parse(stdout).key;
-    for (const name of Object.keys(parts)) {
-      mkdirSync(this.#data(name), { mode: 0o700 });
-      copyFileSync(join(shared, "millrace.json"), join(this.#data(name), "millrace.json"));
-      for (const part of ["queue", "workers"]) {
-        mkdirSync(join(shared, part), { recursive: true });
-        symlinkSync(join(shared, part), join(this.#data(name), part));
-      }
-    }
   }
 
   #environment(name: HostName): NodeJS.ProcessEnv {
@@ -176,6 +177,8 @@ export class Cluster implements AsyncDisposable {
       MILLRACE_WORKER_URLS: workers
         .flatMap((host) => [`timelines=${at(host, 8081)}`, `notifications=${at(host, 8082)}`])
         .join(","),
+      MILLRACE_QUEUE: this.#engines,
+      MILLRACE_DATABASE: this.#engines,
       MILLRACE_TRACES: at("a", 8081),
       MILLRACE_TRACES_PER_SECOND: "1000",
       MILLRACE_CLUSTER_SECRET: secret,

@@ -103,6 +103,7 @@ describe.skipIf(isSkipped)(what, { timeout: 120_000 }, () => {
 
     for (const [changes, message] of [
       [{ MILLRACE_CLUSTER_SECRET: "" }, "MR_CONFIG_INVALID"],
+      [{ MILLRACE_QUEUE: "sqlite:" }, "which the other hosts do not see"],
       [{ ...alone, MILLRACE_CLUSTER_SECRET: "" }, "MR_SECRET_REQUIRED"],
       [{ MILLRACE_AUTH: "open", MILLRACE_HOST: "" }, "MR_AUTH_REQUIRED"],
     ] as const) {

@@ -34,6 +34,8 @@ export interface Host {
 }
 
 export interface HostNetwork extends Disposable {
+  /** Where the hosts reach this machine itself, on which the test and its servers run. */
+  readonly address: string;
   readonly hosts: ReadonlyMap<string, Host>;
 }
 
@@ -78,7 +80,11 @@ export function hostNetwork(names: readonly string[]): HostNetwork {
         kill: () => pidsOf(namespace).forEach(killQuietly),
       };
     });
-    return { hosts: new Map(hosts.map((host) => [host.name, host])), [Symbol.dispose]: dispose };
+    return {
+      address: `${subnet}.1`,
+      hosts: new Map(hosts.map((host) => [host.name, host])),
+      [Symbol.dispose]: dispose,
+    };
   } catch (error) {
     dispose();
     throw error;
