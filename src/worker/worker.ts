@@ -337,6 +337,7 @@ class WorkerInstance implements Worker {
    */
   async #recover(error: Error): Promise<boolean> {
     const { clock, log, onFatal } = this.#parts;
+    this.#progress.lost(this.#ownership.partitions);
     this.#ownership.forget();
     this.#pass.linesChanged();
     if (isMillraceError(error, "MR_FENCED")) {
