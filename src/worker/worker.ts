@@ -82,9 +82,8 @@ export interface Worker extends Service, WorkerLink {
 }
 
 /**
- * One instance of a worker service: it takes events from the queue, hands them to their handlers,
- * and commits everything that follows in one transaction of the worker's database (pass.ts).
- *
+ * One instance of a worker service: it takes events, hands them to their handlers, and commits all
+ * that follows in one transaction of the worker's database (pass.ts).
  *   stopped ──start──▶ running ⇄ waiting (a dependency is broken)
  *      ▲                  │ what it cannot get over: fatal
  *      └──────stop────────┘
@@ -333,12 +332,13 @@ class WorkerInstance implements Worker {
 
   /**
    * Decides what a failed turn means. Whatever it was, what this instance believes of its
-   * partitions is doubtful afterwards, so it takes them anew. False: it cannot go on.
+   * partitions is doubtful afterwards, so it takes and reads them anew. False: it cannot go on.
    */
   async #recover(error: Error): Promise<boolean> {
     const { clock, log, onFatal } = this.#parts;
     this.#progress.lost(this.#ownership.partitions);
     this.#ownership.forget();
+    await this.#reader.close().catch(() => {});
     this.#pass.linesChanged();
     if (isMillraceError(error, "MR_FENCED")) {
       log.warn({ err: error }, "another instance took over; nothing of this one was committed");

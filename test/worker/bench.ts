@@ -29,6 +29,7 @@ import { createQueue, type Queue } from "../../src/queue/queue.ts";
 import { makeEvent } from "../../src/system/make-event.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import type { LineBounds } from "../../src/worker/lines.ts";
+import type { LeaseTimes } from "../../src/worker/ownership.ts";
 import type { Progress } from "../../src/worker/progress.ts";
 import { touchTable } from "../../src/worker/touch-table.ts";
 import { createWorker, type Worker } from "../../src/worker/worker.ts";
@@ -154,6 +155,7 @@ export class Bench implements AsyncDisposable {
       readonly lineBounds?: LineBounds;
       readonly progress?: Progress;
       readonly inboxMs?: number;
+      readonly leaseTimes?: LeaseTimes;
       readonly startFrom?: StartFrom;
       /** The database's file, in the bench's folder. */
       readonly file?: string;
@@ -186,6 +188,7 @@ export class Bench implements AsyncDisposable {
       ...(options.lineBounds === undefined ? {} : { lineBounds: options.lineBounds }),
       ...(options.progress === undefined ? {} : { progress: options.progress }),
       ...(options.inboxMs === undefined ? {} : { inboxMs: options.inboxMs }),
+      ...(options.leaseTimes === undefined ? {} : { leaseTimes: options.leaseTimes }),
     });
     await worker.start();
     const instance = { worker, database, fatal };

@@ -57,32 +57,6 @@ it("commits nothing once another instance has taken over in the middle of its pa
   expect(await bench.effects(instance)).toHaveLength(1);
 });
 
-it("knows what others did with its partitions while it waited for the queue", async () => {
-  await using bench = await Bench.open();
-  let isCutOff = false;
-  const queue: typeof bench.queue = {
-    ...bench.queue,
-    subscribe(...call) {
-      const subscription = bench.queue.subscribe(...call);
-      return {
-        close: () => subscription.close(),
-        async next(...wants) {
-          const batch = await subscription.next(...wants);
-          if (!isCutOff) return batch;
-          throw new MillraceError("MR_QUEUE_UNAVAILABLE", "The queue does not answer.");
-        },
-      };
-    },
-  };
-  const one = await bench.start([store], { queue });
-  expect(await one.worker.standing(await bench.publish("a", 1), 20_000)).toEqual({ state: "done" });
-  isCutOff = true;
-  await bench.start([store], { instance: "counter 2" });
-  const later = await bench.publish("a", 2);
-  await vi.waitFor(async () => expect(await bench.effects(one)).toHaveLength(2), wait);
-  expect(await one.worker.standing(later, 20_000)).toEqual({ state: "done" });
-});
-
 it("shares the partitions among instances, and takes over from one that stops", async () => {
   await using bench = await Bench.open();
   const one = await bench.start([store], { instance: "counter 1" });
