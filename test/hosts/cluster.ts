@@ -1,8 +1,8 @@
 /**
  * The reference example on five hosts: the balancer and the admin port on `a`, a gateway each on
- * `b` and `c`, an instance of each worker on `d` and `e`; queue and databases on a PostgreSQL server
- * beside them. One environment serves all hosts, but for their names and their data folders; what
- * each host runs is said where it is started.
+ * `b` and `c`, an instance of each worker on `d` and `e`; queue and databases on a PostgreSQL
+ * server beside them. One environment serves all hosts, but for their names and their data folders;
+ * what each host runs is said where it is started.
  */
 import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";

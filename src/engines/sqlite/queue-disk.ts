@@ -100,6 +100,8 @@ async function writeRandom(file: string, bytes: number, signal: AbortSignal): Pr
     for (let written = 0; written < bytes; written += chunk.length) {
       signal.throwIfAborted();
       await handle.write(chunk, 0, Math.min(chunk.length, bytes - written));
+      // Bit by bit: one sync of all of it would hold up those of the events.
+      await handle.datasync();
     }
     await handle.sync();
   } finally {
