@@ -130,5 +130,5 @@ const given = <Fields extends object>(fields: Fields) =>
 const invalid = (what: string, cause?: unknown): MillraceError =>
   new MillraceError("MR_CONFIG_INVALID", `The address of the NATS queue is wrong: ${what}.`, {
     ...(cause === undefined ? {} : { cause }),
-    remedy: "See docs/engines-nats.md.",
+    remedy: "See docs/nats.md.",
   });

@@ -37,7 +37,7 @@ import {
 } from "./stream.ts";
 
 export interface NatsQueueOptions {
-  /** `nats://host:port,host:port?replicas=3`; see docs/engines-nats.md. */
+  /** `nats://host:port,host:port?replicas=3`; see docs/nats.md. */
   readonly url: string;
   /** For a new queue; one that is there keeps what it was created with. */
   readonly partitions?: number;

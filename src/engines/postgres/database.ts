@@ -9,6 +9,7 @@ import {
   TransactionBroken,
   type TransactionOptions,
 } from "../../database/engine.ts";
+import type { Handle } from "../../database/handle.ts";
 import { applyMigrations } from "../../database/migrations.ts";
 import { type Clock, settledWithin, systemClock } from "../../lib/clock.ts";
 import { asError, MillraceError } from "../../lib/errors.ts";
@@ -16,7 +17,7 @@ import { limits } from "../../lib/limits.ts";
 import type { Migration } from "../../system/database.ts";
 import { Connection } from "./connection.ts";
 import { breaksConnection, databaseFailure } from "./failures.ts";
-import { type Handle, openHandle } from "./kysely.ts";
+import { openHandle } from "./kysely.ts";
 import { Readers } from "./readers.ts";
 import { createSchema } from "./schemas.ts";
 import { PostgresTransaction } from "./transaction.ts";

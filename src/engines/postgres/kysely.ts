@@ -1,28 +1,11 @@
 import {
-  type CompiledQuery,
-  type DatabaseConnection,
   type DataTypeNode,
-  type Driver,
-  Kysely,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
-  type QueryResult,
 } from "kysely";
-import { MillraceError } from "../../lib/errors.ts";
-import type { StatementResult } from "./connection.ts";
+import { handlesOf } from "../../database/handle.ts";
 
-/** Runs one statement; how it is timed, retried and told when it fails is the caller's business. */
-export type Execute = (sql: string, parameters: readonly unknown[]) => Promise<StatementResult>;
-
-/** Kysely for one purpose and a limited time. */
-export interface Handle {
-  readonly db: Kysely<unknown>;
-  /** From now on every query throws MR_HANDLE_CLOSED, also one that was built before. */
-  close(): void;
-}
-
-const adapter = new PostgresAdapter();
 /** One text of a migration serves both: these are SQLite's words. */
 class Compiler extends PostgresQueryCompiler {
   protected override getAutoIncrement(): string {
@@ -35,86 +18,12 @@ class Compiler extends PostgresQueryCompiler {
   }
 }
 
-const compiler = new Compiler();
-
-export function openHandle(execute: Execute): Handle {
-  let isOpen = true;
-  const connection = new HandleConnection(async (sql, parameters) => {
-    if (isOpen) return await execute(sql, parameters);
-    throw new MillraceError(
-      "MR_HANDLE_CLOSED",
-      "The database handle was used after the attempt it belongs to had ended.",
-      { remedy: "Await every query before the handler, query or migration returns." },
-    );
-  });
-  const driver = handleDriver(connection);
-  const db = new Kysely<unknown>({
-    dialect: {
-      createAdapter: () => adapter,
-      createDriver: () => driver,
-      createIntrospector: (kysely) => new PostgresIntrospector(kysely),
-      createQueryCompiler: () => compiler,
-    },
-  });
-  return {
-    db,
-    close: () => {
-      isOpen = false;
-    },
-  };
-}
-
-class HandleConnection implements DatabaseConnection {
-  readonly #execute: Execute;
-
-  constructor(execute: Execute) {
-    this.#execute = execute;
-  }
-
-  async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
-    refuseControl(sql);
-    const { rows, changes } = await this.#execute(sql, parameters);
-    return {
-      rows: rows as Row[],
-      ...(changes !== undefined && { numAffectedRows: BigInt(changes) }),
-    };
-  }
-
-  /** All rows are read before the first is handed on: a cursor would keep others waiting. */
-  async *streamQuery<Row>(query: CompiledQuery, chunkRows: number) {
-    const { rows } = await this.executeQuery<Row>(query);
-    for (let at = 0; at < rows.length; at += chunkRows) {
-      yield { rows: rows.slice(at, at + chunkRows) };
-    }
-  }
-}
-
-function handleDriver(connection: DatabaseConnection): Driver {
-  const refuse = async () => {
-    throw new Error(
-      "The handle is inside a transaction already, or must not begin one: use it directly.",
-    );
-  };
-  return {
-    init: async () => {},
-    acquireConnection: async () => connection,
-    beginTransaction: refuse,
-    commitTransaction: refuse,
-    rollbackTransaction: refuse,
-    releaseConnection: async () => {},
-    destroy: async () => {},
-  };
-}
-
-/**
- * What would end the transaction that the handler's effects share with the framework's bookkeeping,
- * or change the connection for everybody after. Blanks and comments may stand before the word.
- */
-const control =
-  /^(?:\s|--.*\n|\/\*[\s\S]*?\*\/)*(begin|start|commit|end|abort|rollback|savepoint|release|prepare|set|reset|discard|listen|unlisten|copy|vacuum)\b/i;
-
-function refuseControl(sql: string): void {
-  const word = control.exec(sql)?.[1];
-  if (word === undefined) return;
-  throw new Error(`A database handle does not take ${word.toUpperCase()}: Millrace decides that.`);
-}
+export const openHandle = handlesOf({
+  adapter: new PostgresAdapter(),
+  compiler: new Compiler(),
+  introspect: (db) => new PostgresIntrospector(db),
+  refused: [
+    ...["begin", "start", "commit", "end", "abort", "rollback", "savepoint", "release"],
+    ...["prepare", "set", "reset", "discard", "listen", "unlisten", "copy", "vacuum"],
+  ],
+});

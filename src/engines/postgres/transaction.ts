@@ -5,12 +5,13 @@ import {
   type Transaction,
   TransactionBroken,
 } from "../../database/engine.ts";
+import type { Handle } from "../../database/handle.ts";
 import { type Clock, settledWithin } from "../../lib/clock.ts";
 import { assert, isMillraceError, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Connection, StatementResult } from "./connection.ts";
 import { databaseFailure, isStandby, standbyFailure } from "./failures.ts";
-import { type Handle, openHandle } from "./kysely.ts";
+import { openHandle } from "./kysely.ts";
 
 /**
  * What a unit of work sees of its transaction. Beginning and ending it is the engine's part.

@@ -1,12 +1,13 @@
 import type { Kysely } from "kysely";
 import type { DatabaseEngine, Dialect, Row, SqlValue, Transaction } from "../../database/engine.ts";
+import type { Handle } from "../../database/handle.ts";
 import { applyMigrations } from "../../database/migrations.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { asError, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Migration } from "../../system/database.ts";
 import { databaseFailure } from "./failures.ts";
-import { type Handle, openHandle } from "./kysely.ts";
+import { openHandle } from "./kysely.ts";
 import {
   beginImmediate,
   type DatabaseSync,

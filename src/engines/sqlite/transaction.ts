@@ -1,8 +1,9 @@
 import type { Kysely } from "kysely";
 import type { Row, SqlValue, Transaction } from "../../database/engine.ts";
+import type { Handle } from "../../database/handle.ts";
 import { assert } from "../../lib/errors.ts";
 import { databaseFailure } from "./failures.ts";
-import { type Handle, openHandle } from "./kysely.ts";
+import { openHandle } from "./kysely.ts";
 import type { DatabaseSync } from "./sqlite.ts";
 import type { StatementResult, Statements } from "./statements.ts";
 
