@@ -20,6 +20,10 @@ const storedFile = fileURLToPath(new URL("./figures.json", import.meta.url));
 const titles = new Map(scenarios.map(({ id, title }) => [id, title]));
 
 async function main(options: Options): Promise<number> {
+  if (options.help) {
+    console.log(usage);
+    return 0;
+  }
   if (options.report) {
     writeReport(readRun(options.json ?? storedFile), titles);
     return 0;

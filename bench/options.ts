@@ -8,6 +8,7 @@ export interface Options {
   readonly json: string | undefined;
   readonly compare: boolean;
   readonly report: boolean;
+  readonly help: boolean;
 }
 
 export const usage = `npm run bench -- [options]
@@ -31,6 +32,7 @@ export function readOptions(parameters: readonly string[]): Options {
       json: { type: "string" },
       compare: { type: "boolean", default: false },
       report: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
     },
   });
   const base = values.quick ? quick : full;
@@ -44,6 +46,7 @@ export function readOptions(parameters: readonly string[]): Options {
     json: values.json,
     compare: values.compare,
     report: values.report,
+    help: values.help,
   };
 }
 
