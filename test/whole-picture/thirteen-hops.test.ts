@@ -70,6 +70,7 @@ it("hands the mention to worker B, and lets a client read its own write", async 
   const { partition, position } = (await answer.json()) as { partition: number; position: number };
   const home = await fetch(`${picture.url}/timelines/home?user=ada`, {
     headers: { "millrace-after": `${partition}:${position}` },
+    signal: AbortSignal.timeout(40_000),
   });
   expect(home.status).toBe(200);
   expect(JSON.stringify(await home.json())).toContain("hello @grace");
