@@ -95,7 +95,8 @@ export async function startSystem(
     // Whoever has gateways keeps the queue short. Several hosts may: each lets go of what all
     // workers have handled, and what is gone already is gone.
     const gateway = plans.find((plan) => plan.kind === "gateway");
-    if (gateway !== undefined) {
+    // A signal may have come before the last box was ready: nothing more begins then.
+    if (gateway !== undefined && !supervisor.isStopping) {
       const { workers } = gateway;
       retention = keepRetention({ config, data, workers, clock: systemClock, log });
     }

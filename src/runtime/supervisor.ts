@@ -60,6 +60,11 @@ export class Supervisor implements Service {
     return this.#adminPort;
   }
 
+  /** Told to stop, whether or not it has come to that. */
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+
   snapshot(): readonly BoxStatus[] {
     return this.#children.map(({ plan, child }) => ({
       name: child.name,

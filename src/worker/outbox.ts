@@ -120,19 +120,25 @@ export class Outbox {
 
   async #append(rows: readonly OutboxRow[]): Promise<void> {
     const { observe, queue, tracing, worker } = this.#parts;
-    const hops = rows.flatMap(({ event }) => {
+    const hops = rows.map(({ event }) => {
       const context = parseTraceparent(event.attributes.traceparent);
-      if (context?.sampled !== true) return [];
+      if (context?.sampled !== true) return undefined;
       const name = `send ${event.type}`;
       // The hop belongs to the event that caused this one.
       const depth = (event.attributes.depth ?? 1) - 1;
-      return [
-        tracing.hop("worker → message queue", context, { name, eventId: event.id, depth, worker }),
-      ];
+      return tracing.hop("worker → message queue", context, {
+        name,
+        eventId: event.id,
+        depth,
+        worker,
+      });
     });
     observe?.("before-relay");
-    await queue.append(rows.map(({ event }) => ({ event })));
+    const receipts = await queue.append(rows.map(({ event }) => ({ event })));
     observe?.("after-relay");
-    for (const hop of hops) hop.end();
+    for (const [at, hop] of hops.entries()) {
+      // Where another had relayed it before, that was the hop.
+      if (receipts[at]?.duplicate === false) hop?.end();
+    }
   }
 }

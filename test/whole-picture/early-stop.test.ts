@@ -1,0 +1,24 @@
+/**
+ * A signal to stop that comes before the last box is ready: even where that box becomes ready while
+ * the others still finish what runs, the system ends, and leaves nothing behind.
+ */
+import { request } from "node:http";
+import { expect, it } from "vitest";
+import { Picture } from "./picture.ts";
+
+it("ends although a worker becomes ready while the gateways drain", async () => {
+  await using picture = await Picture.start("test/whole-picture/slow-start-app.ts", [], {
+    MILLRACE_DRAIN_MS: "5000",
+  });
+  expect((await picture.boxes()).map(({ name }) => name)).toContain("worker-slow-1");
+  // A stream of lines that does not end keeps its gateway draining until the worker has begun.
+  const stream = request(`${picture.url}/events/task.given`, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson" },
+  });
+  // It is broken off in the end.
+  stream.on("error", () => {});
+  stream.write('{"key":"a"}\n');
+  expect(await picture.stop()).toBe(0);
+  expect(await picture.boxes()).toEqual([]);
+});
