@@ -7,9 +7,9 @@ import { expect, it } from "vitest";
 import { Picture } from "./picture.ts";
 
 it("ends although a worker becomes ready while the gateways drain", async () => {
-  await using picture = await Picture.start("test/whole-picture/slow-start-app.ts", [], {
-    MILLRACE_DRAIN_MS: "5000",
-  });
+  const app = "test/whole-picture/slow-start-app.ts";
+  const environment = { MILLRACE_DRAIN_MS: "5000" };
+  await using picture = await Picture.start(app, [], environment, "answering");
   expect((await picture.boxes()).map(({ name }) => name)).toContain("worker-slow-1");
   // A stream of lines that does not end keeps its gateway draining until the worker has begun.
   const stream = request(`${picture.url}/events/task.given`, {

@@ -9,7 +9,7 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
+import { expect, vi } from "vitest";
 import { freePort } from "../support/free-port.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -46,6 +46,8 @@ export class Picture implements AsyncDisposable {
     app = "examples/social/app.ts",
     options: readonly string[] = [],
     environment: NodeJS.ProcessEnv = {},
+    /** Until when to wait: the API answers, or every box is ready and the first screen is there. */
+    until: "answering" | "whole" = "whole",
   ) {
     const data = await mkdtemp(join(tmpdir(), "mr-"));
     const port = await freePort();
@@ -53,6 +55,9 @@ export class Picture implements AsyncDisposable {
     const args = ["start", join(root, app), ...where, ...options];
     const picture = new Picture(port, data, args, environment);
     await picture.#untilReady();
+    if (until === "whole") {
+      await vi.waitFor(() => expect(picture.output).toMatch(/^millrace \d/m), waitOptions);
+    }
     return picture;
   }
 
