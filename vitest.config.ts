@@ -18,8 +18,6 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Tests wait more than they compute: for leases, processes, servers, disks.
     maxWorkers: 3,
-    // Where they run all together, one that waited in vain for a busy machine has a second try.
-    retry: process.env.CI === "true" ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Systems that tests start run side by side: each gets an admin port of its own.

@@ -26,6 +26,8 @@ export class Picture implements AsyncDisposable {
   readonly #args: readonly string[];
   #process: ChildProcess;
   #output = "";
+  /** Where the output of the running process begins. */
+  #spawnedAt = 0;
 
   readonly #environment: NodeJS.ProcessEnv;
 
@@ -55,9 +57,7 @@ export class Picture implements AsyncDisposable {
     const args = ["start", join(root, app), ...where, ...options];
     const picture = new Picture(port, data, args, environment);
     await picture.#untilReady();
-    if (until === "whole") {
-      await vi.waitFor(() => expect(picture.output).toMatch(/^millrace \d/m), waitOptions);
-    }
+    if (until === "whole") await picture.#untilWhole();
     return picture;
   }
 
@@ -65,9 +65,11 @@ export class Picture implements AsyncDisposable {
   async startAgain(): Promise<void> {
     this.#process = this.#spawn();
     await this.#untilReady();
+    await this.#untilWhole();
   }
 
   #spawn(): ChildProcess {
+    this.#spawnedAt = this.#output.length;
     const child = spawn(process.execPath, [millrace, ...this.#args], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: this.data,
@@ -166,6 +168,14 @@ export class Picture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     await rm(this.data, { recursive: true, force: true });
+  }
+
+  /** Every box is ready: only then comes the first screen. */
+  async #untilWhole(): Promise<void> {
+    await vi.waitFor(
+      () => expect(this.#output.slice(this.#spawnedAt)).toMatch(/^millrace \d/m),
+      waitOptions,
+    );
   }
 
   async #untilReady(): Promise<void> {
