@@ -1,11 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../src/lib/free-port.ts";
 import { dataFolderAt } from "../../src/runtime/data-folder.ts";
 import { usageOfTree } from "../measure/processes.ts";
 import { answersOk } from "./millrace.ts";
 import { startPeer } from "./peer.ts";
-import { freePort, newFolder } from "./place.ts";
+import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
 import { findProgram } from "./servers.ts";
 import type { SystemUnderTest } from "./system.ts";

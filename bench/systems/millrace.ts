@@ -1,10 +1,11 @@
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../src/lib/free-port.ts";
 import { dataFolderAt } from "../../src/runtime/data-folder.ts";
 import { databaseFile } from "../../src/runtime/database-file.ts";
 import type { Target } from "../load/connection.ts";
 import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
-import { freePort, newFolder } from "./place.ts";
+import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
 import { type SystemUnderTest, withFollowUps } from "./system.ts";
 

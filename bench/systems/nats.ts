@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, newFolder } from "./place.ts";
+import { freePort } from "../../src/lib/free-port.ts";
+import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
 import { canConnect, findNats } from "./servers.ts";
 

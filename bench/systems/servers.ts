@@ -3,8 +3,9 @@ import { accessSync, chownSync, constants, globSync } from "node:fs";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../src/lib/free-port.ts";
 import { Skipped } from "../scenarios/scenario.ts";
-import { freePort, newFolder } from "./place.ts";
+import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
 
 /** A server that a peer needs, on a port and in a folder of its own. */

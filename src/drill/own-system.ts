@@ -1,8 +1,8 @@
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../lib/free-port.ts";
 import { startSystem } from "../runtime/start.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
-import { freePort } from "./free-port.ts";
 import { type DrilledSystem, isOfKind } from "./system.ts";
 
 const here = fileURLToPath(import.meta.url);

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "../../lib/free-port.ts";
 import type { Fault, Struck } from "../fault.ts";
-import { freePort } from "../free-port.ts";
 import {
   type EngineServers,
   type EngineServersOptions,

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { MillraceError } from "../../lib/errors.ts";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../../lib/free-port.ts";
 import {
   type EngineServers,
   type EngineServersOptions,

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../../lib/free-port.ts";
 import {
   type EngineServers,
   type EngineServersOptions,

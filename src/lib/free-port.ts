@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { assert } from "../lib/errors.ts";
+import { assert } from "./errors.ts";
 
 /**
  * A port of this machine that nobody listened on just now. What is begun again after a kill must
