@@ -100,11 +100,12 @@ export function createEngines(options: EnginesOptions): Engines {
   };
 }
 
-const isPostgres = (address: string) => address.startsWith("postgres://");
+export const isPostgres = (address: string): boolean => address.startsWith("postgres://");
+export const isNats = (address: string): boolean => /^(nats|tls):/.test(address);
 
 async function openServer({ database }: Config, clock: Clock): Promise<PostgresServer> {
   const load = () => import("../engines/postgres/server.ts");
-  const { PostgresServer } = await withDriver(load, "MILLRACE_DATABASE", "pg");
+  const { PostgresServer } = await loadPostgres(load, "MILLRACE_DATABASE");
   return new PostgresServer(database, clock);
 }
 
@@ -114,13 +115,13 @@ async function openQueue({ config, data, ...others }: EnginesOptions): Promise<Q
     const { openMemoryQueue } = await import("../engines/memory/queue.ts");
     return openMemoryQueue({ partitions, clock: others.clock });
   }
-  if (/^(nats|tls):/.test(queue)) {
+  if (isNats(queue)) {
     const { openNatsQueue } = await loadNats(() => import("../engines/nats/queue.ts"));
     return await openNatsQueue({ url: queue, partitions, clock: others.clock });
   }
   if (isPostgres(queue)) {
     const load = () => import("../engines/postgres/server.ts");
-    const { openQueueAt } = await withDriver(load, "MILLRACE_QUEUE", "pg");
+    const { openQueueAt } = await loadPostgres(load, "MILLRACE_QUEUE");
     return await openQueueAt(queue, { partitions, clock: others.clock });
   }
   assert(queue === "sqlite:", `config.ts let the queue ${queue} pass`);
@@ -153,6 +154,12 @@ async function openCache(
 /** @throws MR_DRIVER_MISSING */
 export const loadNats = <Module>(load: () => Promise<Module>): Promise<Module> =>
   withDriver(load, "MILLRACE_QUEUE", "@nats-io/transport-node @nats-io/jetstream");
+
+/** @throws MR_DRIVER_MISSING */
+export const loadPostgres = <Module>(
+  load: () => Promise<Module>,
+  variable: string,
+): Promise<Module> => withDriver(load, variable, "pg");
 
 /** @throws MR_DRIVER_MISSING */
 export const loadRedis = <Module>(load: () => Promise<Module>): Promise<Module> =>

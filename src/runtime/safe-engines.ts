@@ -3,11 +3,11 @@ import { MillraceError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Config } from "./config.ts";
 import type { Finding } from "./doctor/finding.ts";
-import { loadNats } from "./engines.ts";
+import { isNats, loadNats } from "./engines.ts";
 
 /** What is to say about the engines beyond this machine; nothing where there are none. */
 export async function inspectEngines(config: Config): Promise<Finding[]> {
-  if (!/^(nats|tls):/.test(config.queue)) return [];
+  if (!isNats(config.queue)) return [];
   const { inspectNats } = await loadNats(() => import("../engines/nats/inspection.ts"));
   return await inspectNats(config.queue, systemClock);
 }

@@ -7,7 +7,7 @@ import { limits } from "../../lib/limits.ts";
 import type { Config } from "../config.ts";
 import { type DataFolder, dataFolderAt, existingDataFolder } from "../data-folder.ts";
 import { takenBoxes } from "../data-lock.ts";
-import { createEngines } from "../engines.ts";
+import { createEngines, isPostgres } from "../engines.ts";
 import type { Finding } from "./finding.ts";
 
 /** The data folder, the disk below it, and what is in it. Writes one file and removes it again. */
@@ -129,8 +129,7 @@ async function checkSync(folder: string): Promise<Finding> {
 
 async function checkQueue(config: Config, data: DataFolder): Promise<Finding> {
   const what = "Queue";
-  if (config.queue.startsWith("postgres://"))
-    return { what, status: "pass", detail: "not in this folder" };
+  if (isPostgres(config.queue)) return { what, status: "pass", detail: "not in this folder" };
   const isElsewhere = config.queue !== "sqlite:";
   const isThere = await access(data.queue).then(
     () => true,

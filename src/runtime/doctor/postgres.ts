@@ -2,14 +2,12 @@ import type { ServerFacts } from "../../engines/postgres/inspect.ts";
 import { isMillraceError } from "../../lib/errors.ts";
 import { withoutPassword } from "../../lib/text.ts";
 import type { Config } from "../config.ts";
-import { withDriver } from "../load-driver.ts";
+import { isPostgres, loadPostgres } from "../engines.ts";
 import type { Finding } from "./finding.ts";
 
 /** The PostgreSQL servers that the settings name, each once. Changes nothing there. */
 export async function checkPostgres(config: Config): Promise<Finding[]> {
-  const named = (["database", "queue"] as const).filter((name) =>
-    config[name].startsWith("postgres://"),
-  );
+  const named = (["database", "queue"] as const).filter((name) => isPostgres(config[name]));
   const addresses = new Map(named.map((name) => [config[name], `MILLRACE_${name.toUpperCase()}`]));
   const findings: Finding[] = [];
   for (const [address, variable] of addresses) {
@@ -23,7 +21,7 @@ const what = "PostgreSQL";
 async function checkServer(address: string, variable: string): Promise<Finding[]> {
   try {
     const load = () => import("../../engines/postgres/inspect.ts");
-    const { inspectServer } = await withDriver(load, variable, "pg");
+    const { inspectServer } = await loadPostgres(load, variable);
     const { hostname } = new URL(address);
     return findingsOf(await inspectServer(address), hostname);
   } catch (error) {
