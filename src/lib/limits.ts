@@ -66,6 +66,7 @@ export const limits = {
   requestsInFlightMax: 10_000,
   /** A loop that is this late serves nobody in time: better to say so than to queue more. */
   eventLoopDelayMaxMs: 1_000,
+  /** Looked at this often: rarely enough to let an idle process sleep. */
   loopWatchMs: 500,
   tokenBytesMax: 8_192,
   apiKeysMax: 10_000,
