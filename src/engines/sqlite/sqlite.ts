@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 
@@ -55,8 +55,10 @@ export function openSqlite(file: string, options: SqliteOptions = {}): DatabaseS
   });
   try {
     if (!inMemory) restrictToOwner(file);
-    configure(db, { ...options, inMemory });
-    if (!options.readOnly) checkpoint(db);
+    whenOpened(() => {
+      configure(db, { ...options, inMemory });
+      if (!options.readOnly) checkpoint(db);
+    });
     if (isNew) syncFolder(dirname(resolve(file)));
     if (newFolder !== undefined) syncFolder(dirname(newFolder));
     setPragma(db, "busy_timeout", 0);
@@ -108,6 +110,23 @@ function configure(db: DatabaseSync, options: SqliteOptions & { inMemory: boolea
   // ever.
   setPragma(db, "journal_size_limit", limits.walBytesMax);
   setPragma(db, "trusted_schema", 0);
+}
+
+/**
+ * Two that turn a new file into WAL at once have both read it before either writes. SQLite's own
+ * busy handler would wait for ever there, so it refuses one of them at once.
+ */
+function whenOpened(prepare: () => void): void {
+  const deadline = systemClock.monotonic() + limits.busyTimeoutMs;
+  for (;;) {
+    try {
+      prepare();
+      return;
+    } catch (error) {
+      if (sqliteFailure(error) !== "busy" || systemClock.monotonic() >= deadline) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, limits.busyRetryMs);
+  }
 }
 
 /** Sets and reads back: SQLite ignores what it does not know or cannot do. */
