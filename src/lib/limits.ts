@@ -360,6 +360,13 @@ export const limits = {
    */
   devSettleMs: 80,
   devDrainMs: 1_000,
+  /**
+   * A process's room for young objects (V8's semi-space). Without room for what lives as long as a
+   * batch does, half of that is copied several times under load; under `dev` there is no load, and
+   * an idle process keeps what it once used.
+   */
+  youngMegabytes: 32,
+  devYoungMegabytes: 4,
   /** Dead letters that are changed in one transaction, beside the worker's own. */
   deadLetterPageMax: 100,
   /** Answers of the admin port that are made at a time: each may hold a page of dead letters. */

@@ -25,6 +25,8 @@ export interface ChildOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** Silent for this long, it hangs. */
   readonly aliveTimeoutMs: number;
+  /** The room for young objects; `limits.youngMegabytes` where not given. */
+  readonly youngMegabytes?: number;
   /** Takes what the process writes to stdout and stderr, which else goes where ours goes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -139,13 +141,17 @@ export class Child {
 
   #spawn(): void {
     const { module, parameters, clock, environment, onOutput } = this.#options;
+    const { youngMegabytes = limits.youngMegabytes } = this.#options;
     const output = onOutput === undefined ? "inherit" : "pipe";
     this.#state = "starting";
     this.#ended = Promise.withResolvers();
     this.#lastFailure = undefined;
     const child = fork(module, [...parameters], {
       execPath: process.execPath,
-      execArgv: [...nodeFlags],
+      execArgv: [
+        "--disable-warning=ExperimentalWarning",
+        `--max-semi-space-size=${youngMegabytes}`,
+      ],
       env: withCompileCache(environment ?? process.env),
       serialization: "advanced",
       stdio: ["ignore", output, output, "ipc"],
@@ -227,13 +233,6 @@ export class Child {
     this.#pause = clock.after(delayMs, () => this.#spawn());
   }
 }
-
-const nodeFlags: readonly string[] = [
-  "--disable-warning=ExperimentalWarning",
-  // Room for what lives as long as a batch does: without it, half of that is copied several times
-  // under load. At rest it takes nothing.
-  "--max-semi-space-size=32",
-];
 
 /** What this process has compiled the child need not compile again, its first modules included. */
 function withCompileCache(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

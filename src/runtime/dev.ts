@@ -138,6 +138,7 @@ export class DevRunner implements Service {
       stopMs: drainMs + limits.killAfterMs,
       // Whoever stands at a breakpoint does not hang.
       aliveTimeoutMs: Number.POSITIVE_INFINITY,
+      youngMegabytes: limits.devYoungMegabytes,
       clock,
       log,
       environment,
