@@ -37,7 +37,7 @@ export function beginCalls(app: FastifyInstance, options: CallOptions): void {
     const call: Call = {
       arrivedMs: clock.monotonic(),
       trace: hop?.context ?? parent,
-      address: addressOf(request, trust),
+      address: () => addressOf(request, trust),
       stamp: trust.stamp ? singleHeader(request.headers["millrace-event-id"]) : undefined,
       client: anonymous,
       media: undefined,
@@ -47,7 +47,7 @@ export function beginCalls(app: FastifyInstance, options: CallOptions): void {
         request.headers.expect === undefined ? undefined : () => reply.raw.writeContinue(),
     };
     request.call = call;
-    reply.raw.setHeader("x-content-type-options", "nosniff");
+    reply.header("x-content-type-options", "nosniff");
     if (isDraining()) reply.header("connection", "close");
     inFlight.enter();
     reply.raw.on("close", () => {

@@ -15,8 +15,8 @@ export interface Call {
   readonly arrivedMs: number;
   /** The context of hop 2: the parent of what this request causes. */
   readonly trace: TraceContext;
-  /** The client's address, as far as it can be trusted. */
-  readonly address: string;
+  /** The client's address, as far as it can be trusted. Only a quota asks for it. */
+  readonly address: () => string;
   /** The id that the balancer stamped on it, where it is the balancer that says so. */
   readonly stamp: string | undefined;
   client: Client;

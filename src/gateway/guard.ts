@@ -52,7 +52,7 @@ export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions):
     refuseOverload();
     checkHost(request);
     const { call } = request;
-    return limiter === undefined ? undefined : takeQuota(addressGroup(call.address), reply);
+    return limiter === undefined ? undefined : takeQuota(addressGroup(call.address()), reply);
   };
 
   const known: Check = (request, reply) => {
@@ -70,10 +70,10 @@ export function createGuard({ auth, limiter, inFlight, baseUrl }: GuardOptions):
       remember(request, await authenticate(auth, request.headers.authorization));
     } catch (error) {
       // Guessing is counted too, by address.
-      await takeQuota(addressGroup(call.address), reply);
+      await takeQuota(addressGroup(call.address()), reply);
       throw error;
     }
-    return takeQuota(auth.mode === "open" ? addressGroup(call.address) : call.client.id, reply);
+    return takeQuota(auth.mode === "open" ? addressGroup(call.address()) : call.client.id, reply);
   }
 
   const requires: Guard["requires"] = (action, subjectOf) => {

@@ -34,19 +34,27 @@ export function httpRefusal(head: RequestHead): MillraceError | undefined {
       remedy: `Allowed are ${allowedMethods.join(", ")}.`,
     });
   }
-  const headers = new Map<string, string>();
+  // A list, since most requests have a handful: a map costs more than looking through it.
+  const names: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase() ?? "";
-    const refusal = refuseHeader(name, rawHeaders[at + 1] ?? "", headers.has(name));
+    const refusal = refuseHeader(name, rawHeaders[at + 1] ?? "", names.includes(name));
     if (refusal !== undefined) return refusal;
-    headers.set(name, rawHeaders[at + 1] ?? "");
+    names.push(name);
   }
+  const header: HeaderOf = (name) => {
+    const at = names.indexOf(name);
+    return at < 0 ? undefined : rawHeaders[2 * at + 1];
+  };
   return (
-    refuseFraming(headers, httpVersion, method) ??
+    refuseFraming(header, httpVersion, method) ??
     refuseTarget(url) ??
-    refuseHost(headers.get("host"), httpVersion, url)
+    refuseHost(header("host"), httpVersion, url)
   );
 }
+
+/** The value of a header that stands there once at most. */
+type HeaderOf = (name: string) => string | undefined;
 
 /**
  * Headers whose values are lists, so that two of a kind mean the same as one. All others have one
@@ -108,12 +116,12 @@ const listItems = (value: string): string[] =>
 
 /** How long the body is must be said once, plainly, and only where a body has a meaning. */
 function refuseFraming(
-  headers: ReadonlyMap<string, string>,
+  header: HeaderOf,
   httpVersion: string,
   method: string,
 ): MillraceError | undefined {
-  const length = headers.get("content-length");
-  const coding = headers.get("transfer-encoding");
+  const length = header("content-length");
+  const coding = header("transfer-encoding");
   if (coding !== undefined) {
     if (length !== undefined) return refused("The body's length is given in two ways.");
     if (httpVersion === "1.0") return refused("HTTP/1.0 has no transfer codings.");
@@ -150,8 +158,7 @@ function refuseTarget(url: string): MillraceError | undefined {
   if (/%(?![0-9a-f]{2})|%00|%0a|%0d/i.test(target)) {
     return refused("The request's target has a percent-encoding that is not allowed.");
   }
-  const [path = ""] = target.split("?", 1);
-  if (/\/(\.|%2e){2}(\/|$)/i.test(path)) {
+  if (/^[^?]*\/(\.|%2e){2}([/?]|$)/i.test(target)) {
     return refused("The request's path has a segment that leads upwards.");
   }
   return undefined;
@@ -161,6 +168,7 @@ const absoluteForm = /^https?:\/\/([^/?#]*)/i;
 
 /** The target as path and query, also where it came as a whole URL (RFC 9112, section 3.2.2). */
 export function originForm(url: string): string {
+  if (url.startsWith("/")) return url;
   const absolute = absoluteForm.exec(url);
   if (absolute === null) return url;
   const target = url.slice(absolute[0].length);
@@ -178,7 +186,7 @@ function refuseHost(
   if (!/^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/i.test(host)) {
     return refused("The Host header is not a plain name with an optional port.");
   }
-  const authority = absoluteForm.exec(url)?.[1];
+  const authority = url.startsWith("/") ? undefined : absoluteForm.exec(url)?.[1];
   if (authority !== undefined && authority.toLowerCase() !== host.toLowerCase()) {
     return refused("The request's target and its Host header name different hosts.");
   }

@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Random, systemRandom } from "./random.ts";
 
-/** What an id has beside its time and its counter. */
-const tailBytes = 8;
-const tailsPerDraw = 64;
+/** What an id has beside its time and its counter, in hex digits. */
+const tailDigits = 16;
+/** One draw for many ids: asking the system for eight bytes costs more than all of the rest. */
+const drawnBytes = 4_096;
 
 /**
  * Makes UUIDv7 ids (RFC 9562, section 5.7) that grow even within one millisecond: the 12 bits after
@@ -12,25 +13,25 @@ const tailsPerDraw = 64;
  */
 export function idMaker(clock: Clock = systemClock, random: Random = systemRandom): () => string {
   let lastMs = 0;
+  let time = "";
   let counter = 0;
-  let drawn: Buffer = Buffer.alloc(0);
-  const tail = (): Buffer => {
-    // One draw for many ids: asking the system for eight bytes costs more than all of the rest.
-    if (drawn.length === 0) drawn = random.bytes(tailBytes * tailsPerDraw);
-    const bytes = drawn.subarray(0, tailBytes);
-    drawn = drawn.subarray(tailBytes);
-    return bytes;
+  let drawn = "";
+  let taken = 0;
+  const enter = (ms: number, count: number): void => {
+    lastMs = ms;
+    time = timeDigits(ms);
+    counter = count;
   };
   return () => {
     const now = clock.now();
-    if (now > lastMs) {
-      lastMs = now;
-      counter = Math.floor(random.fraction() * 0x400);
-    } else if (++counter > 0xfff) {
-      lastMs += 1;
-      counter = 0;
+    if (now > lastMs) enter(now, Math.floor(random.fraction() * 0x400));
+    else if (++counter > 0xfff) enter(lastMs + 1, 0);
+    if (taken === drawn.length) {
+      drawn = random.bytes(drawnBytes).toString("hex");
+      taken = 0;
     }
-    return uuidv7(lastMs, counter, tail());
+    taken += tailDigits;
+    return uuidv7(time, counter, drawn.slice(taken - tailDigits, taken));
   };
 }
 
@@ -42,15 +43,19 @@ export function derivedId(timeMs: number, ...parts: readonly string[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(`${part.length}:${part}`);
   const digest = hash.digest();
-  return uuidv7(timeMs, digest.readUInt16BE(8) & 0xfff, digest);
+  const tail = digest.toString("hex", 0, tailDigits / 2);
+  return uuidv7(timeDigits(timeMs), digest.readUInt16BE(8) & 0xfff, tail);
 }
 
-function uuidv7(timeMs: number, counter: number, tail: Uint8Array): string {
-  const bytes = Buffer.allocUnsafe(16);
-  bytes.writeUIntBE(timeMs, 0, 6);
-  bytes.writeUInt16BE(0x7000 | counter, 6);
-  bytes.set(tail.subarray(0, tailBytes), 8);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+/** 48 bits of milliseconds, as the first two groups of a UUID. */
+function timeDigits(timeMs: number): string {
+  const digits = timeMs.toString(16).padStart(12, "0");
+  return `${digits.slice(0, 8)}-${digits.slice(8)}`;
+}
+
+/** `tail`: 16 hex digits, of which the first two bits make room for the variant. */
+function uuidv7(time: string, counter: number, tail: string): string {
+  const variant = "89ab".charAt(Number.parseInt(tail.charAt(0), 16) & 3);
+  const count = (0x7000 | counter).toString(16);
+  return `${time}-${count}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
 }

@@ -79,10 +79,16 @@ function isEscaped(text: string, quote: number): boolean {
 
 function endOfNumber(text: string, start: number): number {
   let end = start + 1;
-  while (end < text.length && "0123456789.eE+-".includes(text.charAt(end))) end++;
-  const digits = text.slice(start, end);
+  let hasExponent = false;
+  for (; end < text.length; end++) {
+    const char = text.charCodeAt(end);
+    if ((char >= 0x30 && char <= 0x39) || char === 0x2e) continue;
+    const isExponent = char === 0x65 || char === 0x45 || char === 0x2b || char === 0x2d;
+    if (!isExponent) break;
+    hasExponent = true;
+  }
   // Fifteen digits without an exponent always come back as they were.
-  if (end - start > 15 || /[eE]/.test(digits)) refuseInexact(digits);
+  if (end - start > 15 || hasExponent) refuseInexact(text.slice(start, end));
   return end - 1;
 }
 
@@ -125,7 +131,8 @@ function countMembers(value: JsonValue, depth: number): number {
     for (const item of value) count += countMembers(item, depth + 1);
     return count;
   }
-  for (const [name, member] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
+    const member = (value as { readonly [name: string]: JsonValue })[name] ?? null;
     refuseDangerousName(name, member);
     count += 1 + countMembers(member, depth + 1);
   }

@@ -14,6 +14,13 @@ export function isStorableWithin(value: unknown): boolean {
   );
 }
 
+/**
+ * Whether a text has at most so many bytes of UTF-8. A UTF-16 unit takes one to three of them, so
+ * that short texts need no counting.
+ */
+export const fitsBytes = (text: string, bytesMax: number): boolean =>
+  text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax;
+
 /** C0 and C1 control characters, which CloudEvents does not allow in its strings (section 3.3). */
 export const hasControlCharacter = (text: string): boolean => /\p{Cc}/u.test(text);
 

@@ -84,21 +84,33 @@ class GroupCommit implements Producer {
     return this.#events;
   }
 
-  async publish(publications: readonly Publication[], context: TraceContext): Promise<Receipt[]> {
-    if (publications.length === 0) return [];
+  publish(publications: readonly Publication[], context: TraceContext): Promise<Receipt[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Receipt[]>();
+    if (publications.length === 0) resolve([]);
+    else this.#enter(publications, context, { resolve, reject });
+    return promise;
+  }
+
+  #enter(
+    publications: readonly Publication[],
+    context: TraceContext,
+    answer: Pick<Call, "resolve" | "reject">,
+  ): void {
     const bytes = sizeOf(publications);
-    this.#admit(publications.length, bytes);
+    const refusal = this.#refusal(publications.length, bytes);
+    if (refusal !== undefined) {
+      answer.reject(refusal);
+      return;
+    }
     const { clock, tracing } = this.#options;
     const traced = traceEvents(tracing, publications, context);
-    const { promise, resolve, reject } = Promise.withResolvers<Receipt[]>();
     const sinceMs = clock.monotonic();
-    this.#line.push({ ...traced, bytes, sinceMs, resolve, reject, answered: false });
+    this.#line.push({ ...traced, ...answer, bytes, sinceMs, answered: false });
     this.#events += publications.length;
     this.#bytes += bytes;
     this.#unanswered++;
     this.#handOverSoon();
     this.#setAlarm();
-    return await promise;
   }
 
   async stop(): Promise<void> {
@@ -107,10 +119,10 @@ class GroupCommit implements Producer {
     await this.#drained.promise;
   }
 
-  #admit(events: number, bytes: number): void {
+  #refusal(events: number, bytes: number): MillraceError | undefined {
     const retryAfterSeconds = 1;
     if (this.#isStopped) {
-      throw new MillraceError("MR_DRAINING", "This instance is shutting down.", {
+      return new MillraceError("MR_DRAINING", "This instance is shutting down.", {
         retryAfterSeconds,
       });
     }
@@ -119,8 +131,8 @@ class GroupCommit implements Producer {
       this.#events > 0 &&
       (this.#events + events > limits.appendWaitingEventsMax ||
         this.#bytes + bytes > limits.appendWaitingBytesMax);
-    if (!isTooMuch) return;
-    throw new MillraceError("MR_OVERLOADED", "Too many events wait for the queue.", {
+    if (!isTooMuch) return undefined;
+    return new MillraceError("MR_OVERLOADED", "Too many events wait for the queue.", {
       retryAfterSeconds,
       remedy: "Nothing was accepted; try again a little later.",
     });

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { assert, isMillraceError, MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
-import { isStorable } from "../lib/text.ts";
+import { fitsBytes, isStorable } from "../lib/text.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { AppendRequest, QueueEngine, Receipt } from "./engine.ts";
 import { partitionOf } from "./partition.ts";
@@ -83,7 +83,7 @@ function checkSizes({ id, source, type, key, data }: EventRecord): void {
   refuseLong("source", source, limits.sourceBytesMax);
   refuseLong("type", type, limits.nameLengthMax);
   refuseLong("key", key, limits.keyBytesMax);
-  if (fits(data, limits.dataBytesMax)) return;
+  if (fitsBytes(data, limits.dataBytesMax)) return;
   throw new MillraceError(
     "MR_BODY_TOO_LARGE",
     `The data of an event has at most ${limits.dataBytesMax} bytes; this is ${Buffer.byteLength(data)}.`,
@@ -97,14 +97,10 @@ function refuseLong(name: string, text: string, bytesMax: number): void {
       faults: [{ detail: "U+0000 or half of a surrogate pair", pointer: `#/${name}` }],
     });
   }
-  if (text.length > 0 && fits(text, bytesMax)) return;
+  if (text.length > 0 && fitsBytes(text, bytesMax)) return;
   throw new MillraceError(
     "MR_CLOUDEVENT_INVALID",
     `The ${name} of an event has 1 to ${bytesMax} bytes; this one has ${Buffer.byteLength(text)}.`,
     { faults: [{ detail: `1 to ${bytesMax} bytes`, pointer: `#/${name}` }] },
   );
 }
-
-/** A UTF-16 unit takes one to three bytes of UTF-8, so that short texts need no counting. */
-const fits = (text: string, bytesMax: number): boolean =>
-  text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax;

@@ -1,6 +1,6 @@
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
-import { isStorable, isStorableWithin } from "../lib/text.ts";
+import { fitsBytes, isStorable, isStorableWithin } from "../lib/text.ts";
 import type { AnyEvent } from "./event.ts";
 import type { EventAttributes, EventRecord } from "./event-record.ts";
 import { type Validation, validate } from "./schema.ts";
@@ -46,7 +46,7 @@ function toRecord(
   }
   const key = keyOf(definition, validation.value);
   const text = JSON.stringify(data);
-  if (text === undefined || Buffer.byteLength(text) > limits.dataBytesMax) {
+  if (text === undefined || !fitsBytes(text, limits.dataBytesMax)) {
     throw new MillraceError(
       "MR_BODY_TOO_LARGE",
       `The data of an event holds at most ${limits.dataBytesMax} bytes of JSON.`,
@@ -60,7 +60,8 @@ function toRecord(
       { remedy: "No database can store that as it is; leave it out, or encode it." },
     );
   }
-  return { ...parts, type, key, data: text, attributes: withVersion(parts, definition) };
+  const { id, source, time } = parts;
+  return { id, source, time, type, key, data: text, attributes: withVersion(parts, definition) };
 }
 
 /** The data are of today's version, whatever they were before. */
@@ -74,7 +75,7 @@ function withVersion({ attributes }: EventParts, { version }: AnyEvent): EventRe
 function keyOf(definition: AnyEvent, data: unknown): string {
   const key: unknown = definition.key(data);
   const isText = typeof key === "string" && isStorable(key);
-  if (isText && key.length > 0 && Buffer.byteLength(key) <= limits.keyBytesMax) return key;
+  if (isText && key.length > 0 && fitsBytes(key, limits.keyBytesMax)) return key;
   const found = typeof key === "string" ? `a string of ${key.length} characters` : String(key);
   const flaw = typeof key === "string" && !isText ? ", one of which is none" : "";
   throw new MillraceError(
