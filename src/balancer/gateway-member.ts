@@ -1,9 +1,10 @@
 import { type Address, formatAddress } from "../lib/address.ts";
 import { type Clock, settledWithin } from "../lib/clock.ts";
+import type { Readiness } from "../lib/http/readiness.ts";
 import type { Log } from "../lib/log.ts";
 import { Health } from "./health.ts";
 import type { BalancerLimits } from "./limits.ts";
-import { Probe, type ProbeResult } from "./probe.ts";
+import { Probe } from "./probe.ts";
 import { Pool } from "./upstream/pool.ts";
 
 /** A gateway as the operator sees it. */
@@ -118,7 +119,7 @@ export class GatewayMember implements AsyncDisposable {
   /** Lets what is in flight finish, then lets go of everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDraining = true;
-    await this.#probe[Symbol.asyncDispose]();
+    this.#probe[Symbol.dispose]();
     await this.#idle();
     this.pool.destroy();
   }
@@ -135,7 +136,7 @@ export class GatewayMember implements AsyncDisposable {
     };
   }
 
-  #probed(result: ProbeResult): void {
+  #probed(result: Readiness): void {
     this.pool.closeStale();
     if (result === "silent") {
       this.#health.failed("probe");

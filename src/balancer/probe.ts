@@ -1,33 +1,25 @@
-import { Client } from "undici";
 import type { Address } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
-
-/** What a probe found: `silent` where no answer came in time. */
-export type ProbeResult = "ready" | "unready" | "silent";
+import { type Readiness, ReadinessQuestion } from "../lib/http/readiness.ts";
 
 export interface ProbeOptions {
   readonly clock: Clock;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Hears the result of each probe. */
-  readonly found: (result: ProbeResult) => void;
+  readonly found: (result: Readiness) => void;
 }
 
-/** Asks a gateway's `/readyz` again and again, over a connection of its own, one at a time. */
-export class Probe implements AsyncDisposable {
-  readonly #client: Client;
+/** Asks a gateway whether it is ready, again and again, one at a time. */
+export class Probe implements Disposable {
+  readonly #question: ReadinessQuestion;
   readonly #options: ProbeOptions;
   readonly #timer: Disposable;
   #isAsking = false;
   #isDisposed = false;
 
   constructor(address: Address, options: ProbeOptions) {
-    // A host that was cut off is found as soon as it is back, not when an old attempt ends.
-    const patience = { connectTimeout: options.timeoutMs };
-    this.#client =
-      "socketPath" in address
-        ? new Client("http://localhost", { ...patience, socketPath: address.socketPath })
-        : new Client(originOf(address.host, address.port), patience);
+    this.#question = new ReadinessQuestion(address, options);
     this.#options = options;
     this.#timer = options.clock.every(options.intervalMs, () => void this.ask());
   }
@@ -36,34 +28,15 @@ export class Probe implements AsyncDisposable {
   async ask(): Promise<void> {
     if (this.#isAsking || this.#isDisposed) return;
     this.#isAsking = true;
-    const result = await this.#result();
+    const result = await this.#question.ask();
     this.#isAsking = false;
     if (!this.#isDisposed) this.#options.found(result);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#timer[Symbol.dispose]();
-    await this.#client.destroy();
-  }
-
-  async #result(): Promise<ProbeResult> {
-    const abort = new AbortController();
-    using _timer = this.#options.clock.after(this.#options.timeoutMs, () => abort.abort());
-    try {
-      const { statusCode, body } = await this.#client.request({
-        method: "GET",
-        path: "/readyz",
-        signal: abort.signal,
-      });
-      await body.dump();
-      return statusCode === 200 ? "ready" : "unready";
-    } catch {
-      return "silent";
-    }
+    this.#question[Symbol.dispose]();
   }
 }
-
-const originOf = (host: string, port: number): string =>
-  host.includes(":") ? `http://[${host}]:${port}` : `http://${host}:${port}`;
