@@ -70,7 +70,7 @@ function configOf(flags: Flags, addresses: string | undefined): Config {
   );
   if (others.length > 0 || queue === "") {
     throw usage(
-      `${JSON.stringify(withoutPassword(addresses))} is not a queue and databases.`,
+      "These are not the addresses of a queue and of databases.",
       "Two addresses with a comma between, such as nats://one:4222,postgres://db/shop.",
     );
   }
@@ -224,14 +224,13 @@ class Meter {
   show({ part, done, total }: MoveProgress): void {
     if (part !== this.#part) {
       this.#status.set("");
-      this.#output.progress(part === "open" ? "opening the target" : `moving ${part}`);
+      this.#output.progress(part);
       this.#part = part;
     }
-    if (part === "open") return;
+    if (done === undefined) return;
     const share = total === undefined ? "" : `${progressBar(done / Math.max(1, total))} `;
-    this.#status.set(
-      `${share}${part}  ${done}${total === undefined ? " rows" : ` of ${total} events`}`,
-    );
+    const of = total === undefined ? "rows" : `of ${total} events`;
+    this.#status.set(`${share}${done} ${of}`);
   }
 
   end(): void {

@@ -17,7 +17,7 @@ export interface CopyQueueParts {
   /** What the workers have put aside, in the order of its places. */
   readonly waiting: AsyncIterable<WaitingEvent>;
   readonly signal: AbortSignal;
-  readonly onProgress: (done: number, total: number) => void;
+  readonly onProgress: (part: string, done: number, total: number) => void;
 }
 
 export interface CopiedQueue {
@@ -26,6 +26,8 @@ export interface CopiedQueue {
   readonly ids: number;
   /** Events whose id stands there twice: workers pass over the second, so it stays behind. */
   readonly repeats: number;
+  /** SHA-256 over what each partition holds, in its order: the same in both queues. */
+  readonly checksum: string;
   /** Worker → how far it has come, in the new queue. */
   readonly applied: ReadonlyMap<string, Map<number, number>>;
 }
@@ -83,8 +85,13 @@ class QueueCopy {
     await this.#recall(trimmed);
     await this.#copy(trimmed);
     await this.#compare();
+    const sums = createHash("sha256");
+    for (let partition = 0; partition < this.#parts.to.partitions; partition++) {
+      sums.update(`${lineOf(this.#lines, partition).sum}\n`);
+    }
     return {
       ...{ events: this.#events, ids: this.#ids, repeats: this.#repeats },
+      checksum: sums.digest("hex"),
       applied: this.#applied,
     };
   }
@@ -145,7 +152,7 @@ class QueueCopy {
       });
       const receipts = await this.#append(requests);
       for (const [at, queued] of events.entries()) this.#settle(queued, receipts[at] as Receipt);
-      onProgress(this.#events + this.#repeats, storedEvents);
+      onProgress("moving the queue", this.#events + this.#repeats, storedEvents);
     });
   }
 
@@ -177,11 +184,14 @@ class QueueCopy {
 
   /** Reads the new queue: it has these events, in this order, and no others. */
   async #compare(): Promise<void> {
-    const { to, signal } = this.#parts;
+    const { to, signal, onProgress } = this.#parts;
     const found = new Map<number, Line>();
+    let done = 0;
     await forEachBatch(to, await trimmedOf(to), async (events) => {
       signal.throwIfAborted();
       for (const { partition, event } of events) lineOf(found, partition).add(event);
+      done += events.length;
+      onProgress("comparing the queues", done, this.#events);
     });
     for (let partition = 0; partition < to.partitions; partition++) {
       const [wanted, is] = [lineOf(this.#lines, partition), lineOf(found, partition)];

@@ -41,10 +41,10 @@ export interface MoveParts {
 }
 
 export interface MoveProgress {
-  /** `queue`, or a worker's name, or `open` for the end. */
+  /** What is done at present, such as `moving timelines`. */
   readonly part: string;
   /** Events, or rows, and of how many where that is known. */
-  readonly done: number;
+  readonly done?: number;
   readonly total?: number;
 }
 
@@ -52,6 +52,8 @@ export interface Moved {
   readonly events: number;
   readonly ids: number;
   readonly repeats: number;
+  /** Of the queue; each table has its own. */
+  readonly checksum: string;
   readonly workers: Readonly<Record<string, readonly CopiedTable[]>>;
   /** Workers with a database that the application no longer has. They stay behind. */
   readonly left: readonly string[];
@@ -85,14 +87,15 @@ export async function move(parts: MoveParts): Promise<Moved> {
     applied: before.applied,
     waiting: waitingEvents(databases.values()),
     signal: parts.signal,
-    onProgress: (done, total) => onProgress({ part: "queue", done, total }),
+    onProgress: (part, done, total) => onProgress({ part, done, total }),
   });
   const tables: Record<string, CopiedTable[]> = {};
   const places = new Map<string, string>();
   for (const { name, database } of moving) {
     const { place, database: fresh } = await to.another(name);
+    const part = `moving ${name}`;
     let done = 0;
-    onProgress({ part: name, done });
+    onProgress({ part, done });
     tables[name] = await copyDatabase({
       ...{ worker: name, migrations: database.migrations, to: fresh, signal: parts.signal },
       from: databaseOf(databases, name),
@@ -101,7 +104,7 @@ export async function move(parts: MoveParts): Promise<Moved> {
       applied: applied.get(name) ?? new Map(),
       onRows(rows) {
         done += rows;
-        onProgress({ part: name, done });
+        onProgress({ part, done });
       },
     });
     const what = { from: from.where, to: to.where };
@@ -110,7 +113,7 @@ export async function move(parts: MoveParts): Promise<Moved> {
     places.set(name, place);
   }
   parts.signal.throwIfAborted();
-  onProgress({ part: "open", done: 0 });
+  onProgress({ part: "opening the target" });
   await refuseChanges(from, databases, before);
   for (const [worker, place] of places) await to.use(worker, place);
   const at = clock.now();
@@ -179,6 +182,11 @@ async function refuseRunning(worker: string, database: DatabaseEngine): Promise<
 /** Seals the target, once it is known that it may be filled. */
 async function begin({ from, to, workers, clock }: MoveParts): Promise<void> {
   const [before, there] = [sealOf(from.queue), sealOf(to.queue)];
+  if (to.queue.identity === from.queue.identity) {
+    throw new MillraceError("MR_MOVE_TARGET", `${to.where} is where the system is.`, {
+      remedy: "Name another place.",
+    });
+  }
   refuseSealedSource(from, before, to);
   if (to.queue.partitions !== from.queue.partitions) {
     throw new MillraceError(

@@ -323,7 +323,7 @@ it("notices that the source went on meanwhile", async () => {
   const moving = move({
     ...parts,
     onProgress({ part }) {
-      if (part === "open") {
+      if (part === "opening the target") {
         isWritten ??= from.queue.append([{ partition: 0, event: record("late") }]);
       }
     },
