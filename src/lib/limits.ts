@@ -182,12 +182,8 @@ export const limits = {
   natsClockApartMs: 2_000,
 
   // Move.
-  /** Appended together: what NATS stores together of one partition, at most. */
-  moveEventsMax: 500,
   /** Ids that a queue is asked for at a time. */
   moveQuestionsMax: 32,
-  /** What is read of a table at a time, and so kept in memory. */
-  movePageBytesMax: 1_048_576,
   /** Well within idWindowMs: until then what was appended is known to the target by its id. */
   moveResumeMs: 12 * 3_600_000,
 

@@ -119,7 +119,7 @@ class QueueCopy {
     const recall = async (name: string, source: string, partition: number, print?: string) => {
       this.#ids += 1;
       batch.push(emptyEvent(name, source, partition, print));
-      if (batch.length === limits.moveEventsMax) await flush();
+      if (batch.length === limits.appendBatchEventsMax) await flush();
     };
     for await (const { partition, position, id, source } of waiting) {
       if (position > (trimmed.get(partition) ?? 0)) continue;
@@ -128,7 +128,7 @@ class QueueCopy {
     }
     await flush();
     for (let after = { id: "", source: "" }; from.trimmedIds !== undefined; ) {
-      const page = await from.trimmedIds(after, limits.moveEventsMax);
+      const page = await from.trimmedIds(after, limits.appendBatchEventsMax);
       for (const one of page) await recall(one.id, one.source, one.partition, one.fingerprint);
       const last = page.at(-1);
       if (last === undefined) break;
@@ -243,7 +243,7 @@ async function forEachBatch(
   const subscription = queue.subscribe(from);
   try {
     for (;;) {
-      const { events, positions } = await subscription.next(limits.moveEventsMax, 0);
+      const { events, positions } = await subscription.next(limits.appendBatchEventsMax, 0);
       if (positions.size === 0) return;
       await work(events);
     }

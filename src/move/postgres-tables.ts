@@ -52,7 +52,7 @@ export const postgresTables: Tables = {
       const rows: Row[] = await tx.run<Row>(`fetch forward ${size} from ${cursor}`);
       if (rows.length === 0) break;
       yield rows;
-      size = nextPageSize(rows, limits.movePageBytesMax);
+      size = nextPageSize(rows, limits.readBatchBytesMax);
     }
     await tx.run(`close ${cursor}`);
   },

@@ -51,7 +51,7 @@ export const sqliteTables: Tables = {
       const last = rows.at(-1);
       if (last === undefined) return;
       after = keys.map((key) => last[key] ?? null);
-      size = nextPageSize(rows, limits.movePageBytesMax);
+      size = nextPageSize(rows, limits.readBatchBytesMax);
     }
   },
 

@@ -1,5 +1,5 @@
 /**
- * One queue goes from engine to engine, on real servers: SQLite, NATS, PostgreSQL, and SQLite again.
+ * One queue goes from engine to engine, on real servers: SQLite, NATS, PostgreSQL and SQLite.
  * Each has the same events in the same order, tells repeats and reused keys apart as the first one
  * did, and knows how far a worker is.
  */
