@@ -136,7 +136,7 @@ describePostgres("moving a system", () => {
       timeout: 300_000,
     }, async () => {
       const books = new Books();
-      await using embedded = await Picture.start(app, [], { LEDGER: "broken" });
+      await using embedded = await Picture.start(app, ["--gateways", "1"], { LEDGER: "broken" });
       const keyed = books.entry("ada");
       const first = await post(embedded, keyed, { "idempotency-key": '"one"' });
       const dead = await post(embedded, books.entry("bob", "dead"));
@@ -167,14 +167,17 @@ describePostgres("moving a system", () => {
       expect(survey.workers.ledger.millrace_dead_letters).toBe(1);
       expect(survey.workers.ledger.millrace_timers).toBe(1);
 
-      const start = ["start", app, "--port", "0", "--admin-port", "off"];
+      const start = ["start", app, "--port", "0", "--admin-port", "off", "--only", "gateway"];
       const elsewhere = await mkdtemp(join(tmpdir(), "mr-"));
       folders.push(elsewhere);
-      const refusedThere = async () => {
-        const half = await run([...start, "--data", elsewhere], { env: servers() });
-        expect(half.stderr).toContain("MR_QUEUE_SEALED");
-        expect(half.code).toBe(3);
-      };
+      // On a machine that is busy enough the servers do not answer in time: then it does not start
+      // either, for another reason, and is asked again for the one that counts.
+      const refusedThere = async () =>
+        await vi.waitFor(async () => {
+          const half = await run([...start, "--data", elsewhere], { env: servers() });
+          expect(half.code).toBeGreaterThan(2);
+          expect(half.stderr).toContain("MR_QUEUE_SEALED");
+        }, patience);
       await killAt(/moving the queue/, there);
       await refusedThere();
       await killAt(/moving ledger/, there);
@@ -191,7 +194,7 @@ describePostgres("moving a system", () => {
       const again = await run(there, { env: servers() });
       expect(again.stderr).toContain("MR_MOVE_SOURCE");
 
-      await using onServers = await Picture.start(app, [], servers());
+      await using onServers = await Picture.start(app, ["--gateways", "1"], servers());
       await books.publish(onServers, 40);
       expect(await post(onServers, keyed, { "idempotency-key": '"one"' })).toMatchObject({
         id: first.id,
@@ -223,7 +226,7 @@ describePostgres("moving a system", () => {
       const half = await run([...start, "--data", back]);
       expect(half.stderr).toContain("MR_QUEUE_SEALED");
       expect(await run(home, { env: servers() })).toMatchObject({ code: 0 });
-      await using homely = await Picture.start(app, ["--data", back]);
+      await using homely = await Picture.start(app, ["--gateways", "1", "--data", back]);
       const command = (...args: string[]) => run([...args, "--data", back]);
       expect(await command("queue", "resume", "ledger")).toMatchObject({
         code: 0,
