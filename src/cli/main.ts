@@ -54,6 +54,11 @@ const entries: readonly Entry[] = [
     load: () => import("./replay.ts"),
   },
   {
+    name: "move",
+    summary: "take a stopped system to other engines, and back",
+    load: () => import("./move.ts"),
+  },
+  {
     name: "check",
     summary: "whether an application can read every event that is stored",
     load: () => import("./check.ts"),

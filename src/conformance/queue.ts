@@ -2,6 +2,7 @@ import { notStrictEqual } from "node:assert/strict";
 import type { QueueEngine } from "../queue/engine.ts";
 import { appending } from "./queue/appending.ts";
 import { keeping } from "./queue/keeping.ts";
+import { moving } from "./queue/moving.ts";
 import { reading } from "./queue/reading.ts";
 import {
   partitions,
@@ -31,7 +32,10 @@ export interface QueueSubject {
  * import { describe, it } from "vitest";
  * queueConformance({ describe, it }, {
  *   name: "my engine",
- *   features: { restart: true, oneOrder: true, sharing: "one process only, by design" },
+ *   features: {
+ *     ...{ restart: true, oneOrder: true, trimmedIds: true },
+ *     sharing: "one process only, by design",
+ *   },
  *   createPlace: async ({ partitions }) => { … },
  * });
  */
@@ -47,6 +51,7 @@ export function queueConformance({ describe, it }: TestApi, subject: QueueSubjec
     describe("reading", () => reading.forEach(declare));
     describe("waiting", () => waiting.forEach(declare));
     describe("keeping", () => keeping.forEach(declare));
+    describe("moving", () => moving.forEach(declare));
     it("two places have two identities", () => compareIdentities(subject));
   });
 }

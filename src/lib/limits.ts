@@ -181,6 +181,12 @@ export const limits = {
   /** Clocks further apart make times of acceptance hard to compare. */
   natsClockApartMs: 2_000,
 
+  // Move.
+  /** Ids that a queue is asked for at a time. */
+  moveQuestionsMax: 32,
+  /** Well within idWindowMs: until then what was appended is known to the target by its id. */
+  moveResumeMs: 12 * 3_600_000,
+
   // Worker.
   /**
    * Batches that one process handles at a time, where the database lets it. Most of a batch's time

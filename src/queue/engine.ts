@@ -52,10 +52,31 @@ export interface QueueEngine {
    */
   trim(partition: number, position: number): Promise<void>;
 
+  /**
+   * Ids that are kept although their events were trimmed, in the order of id and source, from
+   * behind the given one; fewer than `limit` at the end only. Absent where only hashes are kept.
+   */
+  trimmedIds?(after: EventName, limit: number): Promise<FoundEvent[]>;
+
+  /**
+   * What `setSeal` had left here when the queue was opened. An engine keeps it and does not heed
+   * it: who may use a sealed queue is decided in front (seal.ts).
+   */
+  readonly seal: string | undefined;
+
+  /** Leaves a text with the data for whoever opens it next, or takes it away; then durable. */
+  setSeal(seal: string | undefined): Promise<void>;
+
   health(): Promise<QueueHealth>;
 
   /** Lets what runs finish, then lets go of everything. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What tells an event from all others. */
+export interface EventName {
+  readonly id: string;
+  readonly source: string;
 }
 
 export interface AppendRequest {

@@ -16,7 +16,7 @@ export interface Publication {
  * The message queue as the boxes see it: an engine, with what is the same for all engines in front.
  * Events are checked against the limits and given their partitions here.
  */
-export interface Queue extends Omit<QueueEngine, "append"> {
+export interface Queue extends Omit<QueueEngine, "append" | "seal" | "setSeal" | "trimmedIds"> {
   /**
    * See `QueueEngine.append`. The receipts are in the order of the events.
    *

@@ -47,7 +47,7 @@ const tables: readonly CarriedTable[] = [
 
 /** All others are text. */
 const numbers = new Set([
-  ...["partition", "position", "handled_at", "accepted_at", "attempts", "next_at", "died_at"],
+  ...["partition", "position", "handled_at", "accepted_at", "attempts", "next_at", "died_at", "at"],
   ...["held", "due_at", "cancelled_at", "last_tick", "next_tick"],
 ]);
 
@@ -81,10 +81,13 @@ async function carryTable(
   { table, columns, by }: CarriedTable,
 ): Promise<void> {
   const key = by.join(", ");
-  const cells = columns.map((column, at) =>
-    numbers.has(column) ? `cast(value ->> ${at} as bigint)` : `value ->> ${at}`,
-  );
-  const insert = `insert into ${table} (${columns.join(", ")})
+  // Rows that are numbered come in their order; the numbers are the new table's own.
+  const stored = columns.filter((column) => column !== "seq");
+  const cells = stored.map((column) => {
+    const cell = `value ->> ${columns.indexOf(column)}`;
+    return numbers.has(column) ? `cast(${cell} as bigint)` : cell;
+  });
+  const insert = `insert into ${table} (${stored.join(", ")})
     select ${cells.join(", ")} from ${fresh.dialect.each("$1")} where true on conflict do nothing`;
   for (let after: readonly SqlValue[] | undefined; ; ) {
     const start = after === undefined ? "1 = 1" : `(${key}) > (${by.map((_, at) => `$${at + 1}`)})`;

@@ -7,6 +7,7 @@ import { peerToken } from "../lib/http/peer-token.ts";
 import { limits } from "../lib/limits.ts";
 import type { RateCounter, RateLimit } from "../lib/rate-counter.ts";
 import type { QueueEngine } from "../queue/engine.ts";
+import { queueSealed, sealOf } from "../queue/seal.ts";
 import type { SpanStore } from "../tracing/span-store.ts";
 import type { Config } from "./config.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -47,6 +48,8 @@ export interface EnginesOptions {
   readonly clock: Clock;
   /** Called where an engine broke in such a way that the process must end and begin anew. */
   readonly onFatal: (error: Error) => void;
+  /** For a move alone, which opens queues that are closed to everybody else. */
+  readonly mayBeSealed?: boolean;
 }
 
 export function createEngines(options: EnginesOptions): Engines {
@@ -63,7 +66,7 @@ export function createEngines(options: EnginesOptions): Engines {
   const onServer = () => (server ??= keep(openServer(config, clock)));
   let spans: Promise<SpanStore> | undefined;
   return {
-    queue: () => (queue ??= keep(openQueue(options))),
+    queue: () => (queue ??= keep(openUnsealed(options))),
     async database(worker, place) {
       if (isPostgres(config.database)) {
         const server = await onServer();
@@ -107,6 +110,15 @@ async function openServer({ database }: Config, clock: Clock): Promise<PostgresS
   const load = () => import("../engines/postgres/server.ts");
   const { PostgresServer } = await loadPostgres(load, "MILLRACE_DATABASE");
   return new PostgresServer(database, clock);
+}
+
+/** @throws MR_QUEUE_SEALED, and whatever opening it does */
+async function openUnsealed(options: EnginesOptions): Promise<QueueEngine> {
+  const queue = await openQueue(options);
+  const seal = options.mayBeSealed === true ? undefined : sealOf(queue);
+  if (seal === undefined) return queue;
+  await queue.close();
+  throw queueSealed(seal);
 }
 
 async function openQueue({ config, data, ...others }: EnginesOptions): Promise<QueueEngine> {

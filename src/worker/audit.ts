@@ -11,7 +11,15 @@ export interface Deed {
   readonly what: Readonly<Record<string, unknown>>;
 }
 
-export type DeedName = "retry" | "edit" | "discard" | "pause" | "resume" | "skip" | "replay";
+export type DeedName =
+  | "retry"
+  | "edit"
+  | "discard"
+  | "pause"
+  | "resume"
+  | "skip"
+  | "replay"
+  | "move";
 
 /**
  * Notes a deed in the transaction that does it, so that neither is there without the other. Nothing

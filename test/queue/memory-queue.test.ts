@@ -9,7 +9,7 @@ queueConformance(
   { describe, it },
   {
     name: "memory",
-    features: { restart: true, sharing: true, oneOrder: true },
+    features: { restart: true, sharing: true, oneOrder: true, trimmedIds: true },
     async createPlace({ partitions }) {
       const data = createMemoryQueueData(partitions);
       return { open: async () => openMemoryQueue({ data }), remove: async () => {} };

@@ -4,6 +4,8 @@
  * On one real server, since none of it depends on their number.
  */
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
 import { jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -161,6 +163,28 @@ describe.skipIf(missing)(`one NATS server${missing ? ` (${missing})` : ""}`, () 
     const [finding] = await inspectNats(url, systemClock);
     expect(finding).toMatchObject({ status: "fail", detail: failure.message });
     expect(JSON.stringify(finding)).not.toContain("secret");
+  });
+});
+
+describe.skipIf(missing)("the first connection", () => {
+  it("is tried again where a server does not answer in time", async () => {
+    await using cluster = await NatsCluster.start({ servers: 1 });
+    const { port } = cluster.servers[0] ?? {};
+    let connections = 0;
+    const proxy = createServer((inside) => {
+      connections += 1;
+      inside.on("error", () => {});
+      if (connections === 1) return;
+      const outside = connectTcp(port ?? 0, "127.0.0.1");
+      outside.on("error", () => inside.destroy());
+      inside.pipe(outside).pipe(inside);
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    const url = `nats://127.0.0.1:${(proxy.address() as AddressInfo).port}?replicas=1`;
+    const engine = await openNatsQueue({ url: `${url}&bytes=1000000`, partitions });
+    expect(connections).toBeGreaterThan(1);
+    await engine.close();
+    proxy.close();
   });
 });
 

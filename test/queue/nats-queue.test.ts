@@ -41,6 +41,7 @@ for (const servers of [3, 1] as const) {
           restart: true,
           sharing: true,
           oneOrder: "the events of a call stand in packs, one for each partition",
+          trimmedIds: "it keeps hashes of ids",
         },
         async createPlace({ partitions }) {
           const stream = `test-${randomUUID()}`;

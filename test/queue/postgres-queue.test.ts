@@ -16,7 +16,7 @@ describePostgres("a queue on PostgreSQL", () => {
     { describe, it },
     {
       name: "PostgreSQL",
-      features: { restart: true, sharing: true, oneOrder: true },
+      features: { restart: true, sharing: true, oneOrder: true, trimmedIds: true },
       async createPlace({ partitions }) {
         places += 1;
         const schema = `place_${places}`;

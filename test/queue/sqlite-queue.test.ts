@@ -12,7 +12,7 @@ queueConformance(
   { describe, it },
   {
     name: "SQLite",
-    features: { restart: true, sharing: true, oneOrder: true },
+    features: { restart: true, sharing: true, oneOrder: true, trimmedIds: true },
     async createPlace({ partitions }) {
       const folder = await mkdtemp(join(tmpdir(), "millrace-queue-"));
       return {

@@ -15,6 +15,7 @@ const allowedFolders: Readonly<Record<string, readonly string[]>> = {
   producer: ["queue", ...below],
   worker: [...ports, ...below],
   replay: ["worker", ...ports, ...below],
+  move: ["worker", ...ports, ...below],
   gateway: ["producer", "worker/link.ts", "queue", ...below],
   balancer: below,
   // Of the gateway, who may come in: the two doors open to the same people.
@@ -29,7 +30,7 @@ const allowedFolders: Readonly<Record<string, readonly string[]>> = {
   engines: [...ports, ...below],
   runtime: [...boxes, "replay", "engines", ...ports, ...below],
   drill: ["runtime", "engines", "worker/link.ts", ...ports, ...below],
-  cli: ["drill", "runtime", "client", "replay", ...boxes, ...ports, ...below],
+  cli: ["drill", "runtime", "client", "replay", "move", ...boxes, ...ports, ...below],
   client: ["system", "lib"],
   conformance: [...ports, ...below],
   "index.ts": ["system", "lib"],

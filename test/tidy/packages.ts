@@ -27,6 +27,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
     "engines/sqlite/",
     "engines/postgres/",
     "conformance/database/",
+    "move/postgres-tables.ts",
     "drill/app.ts",
   ],
   "lru-cache": ["engines/memory/"],

@@ -48,11 +48,17 @@ describePostgres("the whole picture on PostgreSQL", () => {
     }, waitOptions);
     expect(picture.output).not.toContain("SQLite");
 
+    // A rebuild takes along what people have done.
+    await picture.command("queue", "pause", "timelines");
+    await picture.command("queue", "resume", "timelines");
+
     const app = `${root}examples/social/app.ts`;
     const replayed = await picture.command(
       ...["replay", "timelines", "--from", "start", "--app", app, "--json"],
     );
     expect(JSON.parse(replayed)).toMatchObject({ events: 1, database: "millrace_timelines~2" });
+    const deeds = await picture.command("audit", "--worker", "timelines", "--json");
+    expect(deeds.match(/"did":"\w+"/g)?.join()).toBe('"did":"pause","did":"resume","did":"replay"');
     const next = { author: "ada", text: "after the rebuild" };
     expect((await publish(picture, "post.published", next)).status).toBe(200);
     const home = await read(picture, "timelines/home?user=ada");

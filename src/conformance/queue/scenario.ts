@@ -11,6 +11,8 @@ export interface QueueFeatures {
    * Events of one call keep its order over all partitions, and not only, as promised, within each.
    */
   readonly oneOrder: Feature;
+  /** It can tell which ids it remembers, and not only whether it does. */
+  readonly trimmedIds: Feature;
 }
 
 /** One place where an engine keeps data, new and empty at first. */

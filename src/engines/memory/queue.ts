@@ -5,6 +5,7 @@ import { Doorbell } from "../../queue/doorbell.ts";
 import type {
   AppendRequest,
   Batch,
+  EventName,
   FoundEvent,
   QueuedEvent,
   QueueEngine,
@@ -31,6 +32,7 @@ export interface MemoryQueueData {
   readonly ends: number[];
   readonly trimmed: number[];
   order: number;
+  seal: string | undefined;
 }
 
 interface Stored extends QueuedEvent {
@@ -56,6 +58,7 @@ export const createMemoryQueueData = (
   ends: new Array<number>(partitions).fill(0),
   trimmed: new Array<number>(partitions).fill(0),
   order: 0,
+  seal: undefined,
 });
 
 /** A queue that lasts as long as its process: for tests. Its receipts say so. */
@@ -154,6 +157,30 @@ class MemoryQueue implements QueueEngine {
     data.events = data.events.filter((one) => one.partition !== partition || one.position > upTo);
   }
 
+  async trimmedIds(after: EventName, limit: number): Promise<FoundEvent[]> {
+    this.#assertOpen();
+    const names = [...this.#data.ids.values()]
+      .map(({ event: { id, source } }) => ({ id, source }))
+      .filter((name) => compareNames(name, after) > 0)
+      .sort(compareNames);
+    const found: FoundEvent[] = [];
+    for (const { id, source } of names) {
+      const [one] = await this.find(id, source);
+      if (one !== undefined && one.event === undefined) found.push(one);
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
+  get seal(): string | undefined {
+    return this.#data.seal;
+  }
+
+  async setSeal(seal: string | undefined): Promise<void> {
+    this.#assertOpen();
+    this.#data.seal = seal;
+  }
+
   async health(): Promise<QueueHealth> {
     const [oldest] = this.#data.events;
     return {
@@ -178,6 +205,11 @@ class MemoryQueue implements QueueEngine {
     if (this.#closed) throw queueClosed();
   }
 }
+
+const compareNames = (one: EventName, other: EventName): number =>
+  one.id === other.id ? compare(one.source, other.source) : compare(one.id, other.id);
+
+const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
 
 const identityOf = (source: string, id: string): string => JSON.stringify([source, id]);
 

@@ -1,5 +1,10 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import {
+  type ConnectionOptions,
+  connect,
+  errors,
+  type NatsConnection,
+} from "@nats-io/transport-node";
 import type { Clock } from "../../lib/clock.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
@@ -12,11 +17,27 @@ import { isTooOld, neededVersion } from "./versions.ts";
 export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
   const options = await connectionOptions(address);
   try {
-    return await connect(options);
+    return await connectInTime(options);
   } catch (error) {
     const refused = toMillraceError(error, "none");
     if (refused.code !== "MR_QUEUE_UNAVAILABLE") throw refused;
     throw unavailable(`No NATS server can be reached at ${address.servers.join(", ")}.`, error);
+  }
+}
+
+const connectTriesMax = 3;
+
+/**
+ * A machine that is busy, as while all boxes start, may take longer than a connection is given: who
+ * does not answer in time is asked again, and only who refuses is not.
+ */
+async function connectInTime(options: ConnectionOptions): Promise<NatsConnection> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connect(options);
+    } catch (error) {
+      if (tries === connectTriesMax || !(error instanceof errors.TimeoutError)) throw error;
+    }
   }
 }
 

@@ -34,6 +34,7 @@ import {
   infoOf,
   type OpenedStream,
   StreamReads,
+  writeSeal,
 } from "./stream.ts";
 
 export interface NatsQueueOptions {
@@ -88,6 +89,7 @@ interface Parts {
 class NatsQueue implements QueueEngine {
   readonly partitions: number;
   readonly identity: string;
+  readonly seal: string | undefined;
   readonly #parts: Parts;
   readonly #reads: StreamReads;
   readonly #claims: Claims;
@@ -100,6 +102,7 @@ class NatsQueue implements QueueEngine {
     const { nc, jsm, stream, clock, random, idWindowMs } = parts;
     this.partitions = stream.partitions;
     this.identity = stream.identity;
+    this.seal = stream.seal;
     this.#parts = parts;
     this.#reads = new StreamReads(jsm, stream.name);
     this.#claims = new Claims(this.#reads, stream.subjects);
@@ -255,6 +258,13 @@ class NatsQueue implements QueueEngine {
       const end = await this.#lastOf(partition);
       await this.#marks.trim(partition, Math.min(position, end));
     });
+  }
+
+  async setSeal(seal: string | undefined): Promise<void> {
+    this.#assertOpen();
+    const { jsm, stream } = this.#parts;
+    await this.#checkIdentity();
+    await this.#asking(() => writeSeal(jsm, stream.name, seal));
   }
 
   async health(): Promise<QueueHealth> {

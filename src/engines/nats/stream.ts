@@ -15,6 +15,7 @@ const keys = {
   format: "millrace-format",
   identity: "millrace-identity",
   partitions: "millrace-partitions",
+  seal: "millrace-seal",
 } as const;
 
 const format = "1";
@@ -37,6 +38,7 @@ export interface OpenedStream {
   readonly replicas: number;
   readonly partitions: number;
   readonly identity: string;
+  readonly seal: string | undefined;
   readonly subjects: Subjects;
 }
 
@@ -120,7 +122,22 @@ function openedStream(info: StreamInfo): OpenedStream {
     );
   }
   const subjects = new Subjects(name, identity);
-  return { name, replicas, partitions, identity: identityOf(info), subjects };
+  const seal = metadata[keys.seal];
+  return { name, replicas, partitions, identity: identityOf(info), seal, subjects };
+}
+
+/** What is said of a stream in its metadata can change; the data are not touched. */
+export async function writeSeal(
+  jsm: JetStreamManager,
+  name: string,
+  seal: string | undefined,
+): Promise<void> {
+  const { config } = await jsm.streams.info(name);
+  const { [keys.seal]: _, ...metadata } = config.metadata ?? {};
+  await jsm.streams.update(name, {
+    ...config,
+    metadata: seal === undefined ? metadata : { ...metadata, [keys.seal]: seal },
+  });
 }
 
 /**

@@ -59,6 +59,7 @@ create table ids (
 
 export interface QueueHead {
   readonly identity: string;
+  readonly seal: string | undefined;
   readonly partitions: number;
 }
 
@@ -89,16 +90,36 @@ export async function openQueueTables(
         [partitions],
       );
     }
-    const head = await connection.run("select format, identity, partitions from queue", []);
+    const head = await connection.run(
+      "select format, identity, partitions, to_regclass('seal') is not null as sealed from queue",
+      [],
+    );
+    const isSealed = head.rows[0]?.sealed === 1;
+    const seal = isSealed ? await connection.run("select seal from seal", []) : undefined;
     await connection.control("commit");
-    return checkedHead(head.rows[0]);
+    return { ...checkedHead(head.rows[0]), seal: seal?.rows[0]?.seal as string | undefined };
   } catch (error) {
     await connection.control("rollback").catch(() => {});
     throw error;
   }
 }
 
-function checkedHead(row: Record<string, unknown> | undefined): QueueHead {
+/** The seal has a table that is there only while there is one. */
+export async function writeSeal(connection: Connection, seal: string | undefined): Promise<void> {
+  await connection.control("begin; drop table if exists seal");
+  try {
+    if (seal !== undefined) {
+      await connection.control("create table seal (seal text not null)");
+      await connection.run("insert into seal values ($1)", [seal]);
+    }
+    await connection.control("commit");
+  } catch (error) {
+    await connection.control("rollback").catch(() => {});
+    throw error;
+  }
+}
+
+function checkedHead(row: Record<string, unknown> | undefined): Omit<QueueHead, "seal"> {
   if (Number(row?.format) > formatVersion) {
     throw new MillraceError(
       "MR_DATA_NEWER",

@@ -6,6 +6,7 @@ import { Doorbell } from "../../queue/doorbell.ts";
 import type {
   AppendRequest,
   Durability,
+  EventName,
   FoundEvent,
   QueueEngine,
   QueueHealth,
@@ -20,7 +21,7 @@ import { durabilityOf } from "./durability.ts";
 import { append, appendFailure, queueFailure } from "./queue-append.ts";
 import { QueueBell } from "./queue-bell.ts";
 import { QueueReading, toQueued } from "./queue-reading.ts";
-import { openQueueTables, type QueueHead } from "./queue-schema.ts";
+import { openQueueTables, type QueueHead, writeSeal } from "./queue-schema.ts";
 import { Readers } from "./readers.ts";
 
 export interface PostgresQueueOptions {
@@ -66,6 +67,7 @@ interface Parts extends PostgresQueueOptions {
 class PostgresQueue implements QueueEngine {
   readonly partitions: number;
   readonly identity: string;
+  readonly seal: string | undefined;
   readonly #parts: Parts;
   readonly #readers: Readers;
   readonly #doorbell: Doorbell;
@@ -86,6 +88,7 @@ class PostgresQueue implements QueueEngine {
     this.#parts = parts;
     this.partitions = head.partitions;
     this.identity = head.identity;
+    this.seal = head.seal;
     this.#writer = Promise.resolve(writer);
     this.#durable = durable;
     this.#readers = new Readers(url, schema, clock);
@@ -152,6 +155,32 @@ class PostgresQueue implements QueueEngine {
   async trim(partition: number, position: number): Promise<void> {
     this.#assertOpen();
     await this.#keep(this.#trim(partition, position));
+  }
+
+  async trimmedIds({ id, source }: EventName, limit: number): Promise<FoundEvent[]> {
+    const rows = await this.#read(
+      `select ids.* from ids join partitions using (partition)
+       where (id, source) > ($1, $2) and position <= trimmed order by id, source limit $3`,
+      [id, source, limit],
+    );
+    return rows.map((row) => ({
+      ...{ id: String(row.id), source: String(row.source) },
+      ...{ partition: Number(row.partition), position: Number(row.position) },
+      acceptedAt: Number(row.accepted_at),
+      ...(row.fingerprint === null ? {} : { fingerprint: String(row.fingerprint) }),
+    }));
+  }
+
+  async setSeal(seal: string | undefined): Promise<void> {
+    this.#assertOpen();
+    const connection = await this.#parts.open("millrace seal");
+    try {
+      await writeSeal(connection, seal);
+    } catch (error) {
+      throw queueFailure(error);
+    } finally {
+      await connection.end();
+    }
   }
 
   async health(): Promise<QueueHealth> {

@@ -1,5 +1,5 @@
 import { limits } from "../../lib/limits.ts";
-import type { FoundEvent } from "../../queue/engine.ts";
+import type { EventName, FoundEvent } from "../../queue/engine.ts";
 import { damagedFault } from "../../queue/faults.ts";
 import { type EventRow, eventColumns, eventOf } from "./queue-rows.ts";
 import { queueFileOf } from "./queue-schema.ts";
@@ -83,6 +83,13 @@ export class QueueReader {
     });
   }
 
+  trimmedIds({ id, source }: EventName, limit: number): FoundEvent[] {
+    const rows = this.#statements.trimmedIds.all(id, source, limit) as unknown as IdRow[];
+    return rows.map(({ fingerprint, ...place }) =>
+      fingerprint === null ? { ...place } : { ...place, fingerprint },
+    );
+  }
+
   /**
    * The last position of any partition accepted before `timeMs`, by halving: times never go back
    * from one position to the next. 0 where the oldest event is younger.
@@ -124,6 +131,11 @@ function prepareReaderStatements(db: DatabaseSync) {
     bounds: db.prepare(`select partition, "end", trimmed from partitions`),
     findId: db.prepare(`${ids} where id = ? order by position`),
     findIdOfSource: db.prepare(`${ids} where id = ? and source = ?`),
+    trimmedIds: db.prepare(
+      `${ids} where (id, source) > (?, ?) and position <=
+        (select trimmed from partitions where partitions.partition = ids.partition)
+        order by id, source limit ?`,
+    ),
     event: db.prepare(`select ${eventColumns} from events where position = ?`),
     acceptedAt: db.prepare(
       `select position, accepted_at as "acceptedAt" from events

@@ -5,6 +5,7 @@ import { limits } from "../../lib/limits.ts";
 import { Doorbell } from "../../queue/doorbell.ts";
 import type {
   AppendRequest,
+  EventName,
   FoundEvent,
   QueueEngine,
   QueueHealth,
@@ -20,6 +21,7 @@ import type { AppendAnswer, AppendField, WriterState } from "./queue-protocol.ts
 import { QueueReader } from "./queue-reader.ts";
 import { QueueReading } from "./queue-reading.ts";
 import { attributesText } from "./queue-rows.ts";
+import { readSeal, writeSeal } from "./queue-seal.ts";
 import { WriterLink } from "./queue-writer-link.ts";
 
 export interface SqliteQueueOptions {
@@ -80,6 +82,8 @@ interface Parts {
 class SqliteQueue implements QueueEngine {
   readonly partitions: number;
   readonly identity: string;
+  readonly seal: string | undefined;
+  readonly #folder: string;
   readonly #clock: Clock;
   readonly #writer: WriterLink;
   readonly #ballast: Ballast;
@@ -92,6 +96,8 @@ class SqliteQueue implements QueueEngine {
   constructor({ folder, clock, writer, ballast }: Parts) {
     this.partitions = writer.ready.partitions;
     this.identity = writer.ready.identity;
+    this.seal = readSeal(folder);
+    this.#folder = folder;
     this.#clock = clock;
     this.#writer = writer;
     this.#ballast = ballast;
@@ -167,6 +173,16 @@ class SqliteQueue implements QueueEngine {
       const step = { kind: "trim", partition, from, upTo: position } as const;
       ({ reached: from, done } = await this.#writer.request(step));
     }
+  }
+
+  async trimmedIds(after: EventName, limit: number): Promise<FoundEvent[]> {
+    this.#assertOpen();
+    return this.#reader.trimmedIds(after, limit);
+  }
+
+  async setSeal(seal: string | undefined): Promise<void> {
+    this.#assertOpen();
+    writeSeal(this.#folder, seal);
   }
 
   async health(): Promise<QueueHealth> {
