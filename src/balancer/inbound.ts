@@ -21,6 +21,8 @@ export function inboundServer(forwarder: Forwarder, limits: BalancerLimits): Ser
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: limits.timeoutCheckMs,
     noDelay: true,
+    // What announces no body is no stream: nothing is emitted for it, which nobody waits for.
+    optimizeEmptyRequests: true,
   });
   server.maxHeadersCount = fixed.headerCountMax;
   server.maxConnections = limits.connectionsMax;

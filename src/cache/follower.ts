@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { CacheEngine } from "./engine.ts";
 import type { TouchLog } from "./touch-log.ts";
 
@@ -15,6 +16,7 @@ export class Follower {
   /** Up to where the log is known; undefined until it was looked at for the first time. */
   #last: number | undefined;
   #seenCount: number | undefined;
+  #together: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -38,6 +40,19 @@ export class Follower {
     if (count !== undefined && count === this.#seenCount) return undefined;
     this.#next ??= this.#readAfter(this.#running);
     return this.#next;
+  }
+
+  /**
+   * The same for all who call within one turn of the event loop: asking the database whether
+   * anything was committed costs as much as the rest of a hit, so it is asked once, and after all
+   * of them came. For those who can wait for the end of the turn.
+   */
+  catchUpTogether(): Promise<void> {
+    this.#together ??= setImmediate().then(() => {
+      this.#together = undefined;
+      return this.catchUp();
+    });
+    return this.#together;
   }
 
   async #readAfter(running: Promise<void> | undefined): Promise<void> {

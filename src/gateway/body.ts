@@ -21,6 +21,7 @@ export class BodyStream implements Arrival, Disposable {
   constructor(request: IncomingMessage, watch: ArrivalWatch) {
     this.#request = request;
     this.#watch = watch;
+    this.#isEnded = request.readableEnded;
     watch.add(this, limits.ndjsonTimeoutMs);
     request.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError);
     request.on("close", this.#onClose).pause();

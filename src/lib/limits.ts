@@ -238,9 +238,12 @@ export const limits = {
   dependencyBackoffMaxMs: 5_000,
 
   /**
-   * Between gateway and worker: connections of one gateway to one instance, and their idle life.
+   * Between gateway and worker: what one gateway asks one instance at a time; the rest waits.
    */
-  linkConnectionsMax: 64,
+  linkQuestionsMax: 1_024,
+  /** A path and query string, and positions: what the gateway takes of them, in one line. */
+  questionLengthMax: 32_768,
+  /** How long the system's own servers keep idle connections. */
   linkKeepAliveMs: 60_000,
   /** Within one network a connection takes milliseconds; a lost packet is sent again after 1 s. */
   linkConnectMs: 1_500,

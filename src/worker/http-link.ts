@@ -2,7 +2,8 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { isMillraceError, MillraceError } from "../lib/errors.ts";
 import { followAddresses } from "../lib/follow-addresses.ts";
-import { InstanceLink, type WireRequest } from "./instance-link.ts";
+import type { Question } from "../lib/wire/messages.ts";
+import { InstanceLink } from "./instance-link.ts";
 import { formatPlace, type Progress, type Standing, type WorkerLink } from "./link.ts";
 
 export interface HttpWorkerLink extends WorkerLink {
@@ -29,12 +30,12 @@ export function createHttpWorkerLink(
 ): HttpWorkerLink {
   const instances = followInstances(addresses, options);
 
-  const send = async (request: WireRequest, signal?: AbortSignal) => {
-    await instances.ready;
+  const send = async (question: Question, signal?: AbortSignal) => {
+    if (!instances.areKnown) await instances.ready;
     let failure: unknown;
     for (const instance of instances.inTurn()) {
       try {
-        return await instance.ask(request, signal);
+        return await instance.ask(question, signal);
       } catch (thrown) {
         if (isMillraceError(thrown) && !isPassedBy(thrown)) throw thrown;
         if (signal?.aborted) throw thrown;
@@ -49,24 +50,23 @@ export function createHttpWorkerLink(
 
   return {
     name,
-    async query(query, search, after, signal) {
-      const headers =
-        after.length === 0 ? {} : { "millrace-after": after.map(formatPlace).join(",") };
-      const path = `/queries/${encodeURIComponent(query)}${search === "" ? "" : `?${search}`}`;
-      return await send({ method: "GET", path, headers }, signal);
+    query(query, search, after, signal) {
+      const url = `/queries/${encodeURIComponent(query)}${search === "" ? "" : `?${search}`}`;
+      if (after.length === 0) return send({ method: "GET", url }, signal);
+      return send({ method: "GET", url, after: after.map(formatPlace).join(",") }, signal);
     },
     async standing({ partition, position }, waitMs, signal): Promise<Standing> {
-      const path = `/standing/${partition}/${position}?waitMs=${waitMs}`;
-      return JSON.parse(await send({ method: "GET", path }, signal));
+      const url = `/standing/${partition}/${position}?waitMs=${waitMs}`;
+      return JSON.parse(await send({ method: "GET", url }, signal));
     },
     async cancel({ id, source }, place, signal): Promise<boolean> {
       const parameters = new URLSearchParams({ id });
       if (source !== undefined) parameters.set("source", source);
       if (place !== undefined) parameters.set("place", formatPlace(place));
-      return JSON.parse(await send({ method: "POST", path: `/cancel?${parameters}` }, signal));
+      return JSON.parse(await send({ method: "POST", url: `/cancel?${parameters}` }, signal));
     },
     async progress(signal): Promise<Progress> {
-      return JSON.parse(await send({ method: "GET", path: "/progress" }, signal));
+      return JSON.parse(await send({ method: "GET", url: "/progress" }, signal));
     },
     close: () => instances.close(),
   };
@@ -94,6 +94,9 @@ function followInstances(
   });
   return {
     ready: following.ready,
+    get areKnown(): boolean {
+      return instances.size > 0;
+    },
     /** Those to try, one after another: each begins as often, and doubtful ones come last. */
     inTurn(): InstanceLink[] {
       const reachable = [...instances.values()].filter(({ isReachable }) => isReachable);

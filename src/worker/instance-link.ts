@@ -1,16 +1,11 @@
-import { Client, Pool } from "undici";
+import { Client } from "undici";
 import { type Address, originOf } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
-import { peerHeader } from "../lib/http/peer-token.ts";
+import { isMillraceError } from "../lib/errors.ts";
 import { fromWire } from "../lib/http/wire-error.ts";
 import { limits } from "../lib/limits.ts";
-
-/** All of them are safe to repeat. */
-export interface WireRequest {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  readonly headers?: Record<string, string>;
-}
+import { Asker } from "../lib/wire/asker.ts";
+import type { Answer, Question } from "../lib/wire/messages.ts";
 
 export interface InstanceLinkOptions {
   readonly clock: Clock;
@@ -19,7 +14,7 @@ export interface InstanceLinkOptions {
 }
 
 /**
- * One instance of a worker, as gateways reach it: its connections, and the breaker that keeps
+ * One instance of a worker, as gateways reach it: its connection, and the breaker that keeps
  * requests from waiting for one that is not there.
  *
  * ```
@@ -36,10 +31,10 @@ export interface InstanceLinkOptions {
 export class InstanceLink {
   readonly #address: Address;
   readonly #clock: Clock;
-  readonly #headers: Record<string, string>;
+  readonly #token: string | undefined;
   readonly #prober: Client;
   readonly #timer: Disposable;
-  #pool: Pool;
+  #asker: Asker;
   #isReachable = true;
   #isProbing = false;
   #failures = 0;
@@ -50,14 +45,17 @@ export class InstanceLink {
   constructor(address: Address, { clock, token }: InstanceLinkOptions) {
     this.#address = address;
     this.#clock = clock;
-    this.#headers = token === undefined ? {} : { [peerHeader]: token };
-    this.#pool = poolAt(address);
+    this.#token = token;
+    this.#asker = this.#newAsker();
     this.#prober = new Client(urlOf(address), {
       ...socketOf(address),
       connectTimeout: limits.linkConnectMs,
       headersTimeout: limits.linkSilenceMs,
     });
-    this.#timer = clock.every(limits.linkProbeMs, () => void this.#watch());
+    this.#timer = clock.every(limits.linkProbeMs, () => {
+      this.#asker.check();
+      void this.#watch();
+    });
   }
 
   /** Whether requests should go to it: not broken; and, of several, not under suspicion. */
@@ -73,45 +71,42 @@ export class InstanceLink {
    * @throws MillraceError where the worker refuses; anything else where the instance is not to be
    * reached
    */
-  async ask(request: WireRequest, signal?: AbortSignal): Promise<string> {
+  async ask(question: Question, signal?: AbortSignal): Promise<string> {
     if (this.#inFlight++ === 0) this.#heardMs = this.#clock.monotonic();
+    let answer: Answer;
     try {
-      const { statusCode, text } = await this.#send(request, signal);
-      const refusal = statusCode === 200 ? undefined : fromWire(JSON.parse(text));
-      this.#failures = 0;
-      this.#heardMs = this.#clock.monotonic();
-      if (refusal === undefined) return text;
-      throw refusal;
+      answer = await this.#asker.ask(question, signal);
+    } catch (error) {
+      if (isMillraceError(error)) this.#heard();
+      else if (signal?.aborted !== true && ++this.#failures >= limits.linkFailuresMax) {
+        this.#break();
+      }
+      throw error;
     } finally {
       this.#inFlight--;
     }
+    this.#heard();
+    if (answer.status === 200) return answer.text;
+    throw fromWire(JSON.parse(answer.text));
   }
 
   async close(): Promise<void> {
+    await this.#asker.close();
     this.#timer[Symbol.dispose]();
-    await Promise.all([this.#prober.destroy(), this.#pool.close()]);
+    await this.#prober.destroy();
   }
 
-  async #send(request: WireRequest, signal: AbortSignal | undefined) {
-    try {
-      const { statusCode, body } = await this.#pool.request({
-        ...request,
-        headers: { ...this.#headers, ...request.headers },
-        ...(signal === undefined ? {} : { signal }),
-      });
-      return { statusCode, text: await body.text() };
-    } catch (error) {
-      if (signal?.aborted !== true && ++this.#failures >= limits.linkFailuresMax) this.#break();
-      throw error;
-    }
+  #heard(): void {
+    this.#failures = 0;
+    this.#heardMs = this.#clock.monotonic();
   }
 
   /** Whoever waits for it would wait in vain: all that is asked of it may be asked elsewhere. */
   #break(): void {
     if (!this.#isReachable) return;
     this.#isReachable = false;
-    void this.#pool.destroy();
-    this.#pool = poolAt(this.#address);
+    this.#asker.destroy(new Error("the instance is broken"));
+    this.#asker = this.#newAsker();
   }
 
   async #watch(): Promise<void> {
@@ -137,17 +132,18 @@ export class InstanceLink {
       return "silent";
     }
   }
-}
 
-const poolAt = (address: Address): Pool =>
-  new Pool(urlOf(address), {
-    ...socketOf(address),
-    connections: limits.linkConnectionsMax,
-    connectTimeout: limits.linkConnectMs,
-    keepAliveTimeout: limits.linkKeepAliveMs,
-    headersTimeout: limits.requestTimeoutMs + limits.preferWaitSecondsMax * 1_000,
-    bodyTimeout: limits.requestTimeoutMs,
-  });
+  #newAsker(): Asker {
+    return new Asker(this.#address, {
+      clock: this.#clock,
+      token: this.#token,
+      questionsMax: limits.linkQuestionsMax,
+      connectMs: limits.linkConnectMs,
+      answerMs: limits.requestTimeoutMs + limits.preferWaitSecondsMax * 1_000,
+      idleMs: limits.linkKeepAliveMs,
+    });
+  }
+}
 
 const urlOf = (address: Address): string =>
   "socketPath" in address ? "http://worker" : originOf(address);

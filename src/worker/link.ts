@@ -7,7 +7,7 @@ export interface WorkerLink {
 
   /**
    * Runs a query. `search` is the raw query string of the request; `after` are positions that the
-   * worker must have applied first.
+   * worker must have applied first. It ends early where any of the signals aborts.
    *
    * @returns the answer as JSON text
    * @throws MR_QUERY_UNKNOWN, MR_INPUT_INVALID, MR_AFTER_TIMEOUT, MR_QUERY_FAILED,
@@ -17,7 +17,7 @@ export interface WorkerLink {
     name: string,
     search: string,
     after: readonly Place[],
-    signal?: AbortSignal,
+    ...signals: readonly AbortSignal[]
   ): Promise<string>;
 
   /**

@@ -2,7 +2,7 @@ import type { WorkerCache } from "../cache/cache.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
 import type { QueryDefinition } from "../system/query.ts";
-import { validate } from "../system/schema.ts";
+import { type Validation, validate } from "../system/schema.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import type { Place } from "./link.ts";
 import type { Progress } from "./progress.ts";
@@ -28,12 +28,13 @@ export class Queries {
     name: string,
     search: string,
     after: readonly Place[],
-    signal?: AbortSignal,
+    signals: readonly AbortSignal[],
   ): Promise<string> {
     const query = this.#find(name);
-    const input = await this.#input(query, name, search);
-    await this.#waitFor(after, signal);
-    const run = () => this.#read(query, input, signal);
+    const checking = this.#input(query, name, search);
+    const input = checking instanceof Promise ? await checking : checking;
+    if (after.length > 0) await this.#waitFor(after, AbortSignal.any([...signals]));
+    const run = () => this.#read(query, input, signals);
     try {
       if (query.cacheKey === undefined) return JSON.stringify((await run()) ?? null);
       const options = query.cacheMs === undefined ? {} : { ttlMs: query.cacheMs };
@@ -47,10 +48,10 @@ export class Queries {
     }
   }
 
-  #read(query: QueryDefinition, input: unknown, signal?: AbortSignal): Promise<unknown> {
+  /** One signal of many costs more than the rest of a hit: it is made where something is read. */
+  #read(query: QueryDefinition, input: unknown, signals: readonly AbortSignal[]): Promise<unknown> {
     const { database, stop } = this.#parts;
-    const signals = signal === undefined ? stop : AbortSignal.any([signal, stop]);
-    return query.run({ input, db: database.reader, signal: signals });
+    return query.run({ input, db: database.reader, signal: AbortSignal.any([...signals, stop]) });
   }
 
   #find(name: string): QueryDefinition {
@@ -65,16 +66,18 @@ export class Queries {
     });
   }
 
-  async #input(query: QueryDefinition, name: string, search: string): Promise<unknown> {
+  #input(query: QueryDefinition, name: string, search: string): unknown {
+    const valid = (checked: Validation<unknown>): unknown => {
+      if (checked.faults === undefined) return checked.value;
+      throw new MillraceError("MR_INPUT_INVALID", `The input does not fit the query ${name}.`, {
+        faults: checked.faults,
+      });
+    };
     const checking = validate(query.input, inputOf(search));
-    const checked = checking instanceof Promise ? await checking : checking;
-    if (checked.faults === undefined) return checked.value;
-    throw new MillraceError("MR_INPUT_INVALID", `The input does not fit the query ${name}.`, {
-      faults: checked.faults,
-    });
+    return checking instanceof Promise ? checking.then(valid) : valid(checking);
   }
 
-  async #waitFor(after: readonly Place[], signal?: AbortSignal): Promise<void> {
+  async #waitFor(after: readonly Place[], signal: AbortSignal): Promise<void> {
     const { definition, progress } = this.#parts;
     for (const place of after) await progress.awaitPlace(definition.name, place, signal);
   }

@@ -4,6 +4,7 @@ import { MillraceError } from "../lib/errors.ts";
 import { createInnerServer } from "../lib/http/inner-server.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import type { Log } from "../lib/log.ts";
+import type { Question } from "../lib/wire/messages.ts";
 import type { Place, WorkerLink } from "./link.ts";
 
 export interface WorkerServerParts {
@@ -17,7 +18,8 @@ export interface WorkerServerParts {
 }
 
 /**
- * Serves a worker to the system's other boxes over HTTP.
+ * Serves a worker to the system's other boxes: over HTTP, and over connections on which gateways
+ * ask the same in short.
  *
  *   GET /queries/{name}?…   with `millrace-after: 7:1, 3:22`
  *   GET /standing/{partition}/{position}?waitMs=
@@ -25,27 +27,40 @@ export interface WorkerServerParts {
  *   GET /progress, /livez, /readyz
  */
 export function createWorkerServer({ link, token, ...options }: WorkerServerParts): Service {
-  const answer = (request: IncomingMessage, signal: AbortSignal) => route(link, request, signal);
-  return createInnerServer({ ...options, token, answer });
+  const question = (asked: Question, signal: AbortSignal) => route(link, asked, signal);
+  return createInnerServer({
+    ...options,
+    token,
+    question,
+    answer: (request, signal) => question(questionOf(request), signal),
+  });
+}
+
+function questionOf({ method, url = "/", headers }: IncomingMessage): Question {
+  const after = headers["millrace-after"];
+  // All that is no reading has to be a POST.
+  const asked = { method: method === "POST" ? ("POST" as const) : ("GET" as const), url };
+  return typeof after === "string" && after !== "" ? { ...asked, after } : asked;
 }
 
 async function route(
   link: WorkerLink,
-  request: IncomingMessage,
+  { method, url, after }: Question,
   signal: AbortSignal,
 ): Promise<string> {
-  const [path = "", search = ""] = (request.url ?? "/").split(/\?(.*)/s);
-  const [, first = "", second = "", third = ""] = path.split("/").map(decodeURIComponent);
+  const mark = url.indexOf("?");
+  const [path, search] = mark < 0 ? [url, ""] : [url.slice(0, mark), url.slice(mark + 1)];
+  const [, first, second = "", third = ""] = path.split("/");
   switch (first) {
     case "queries":
-      return await link.query(second, search, placesOf(request.headers["millrace-after"]), signal);
+      return await link.query(decodeURIComponent(second), search, placesOf(after), signal);
     case "standing": {
       const place = { partition: Number(second), position: Number(third) };
       const waitMs = Number(new URLSearchParams(search).get("waitMs") ?? 0);
       return JSON.stringify(await link.standing(place, waitMs, signal));
     }
     case "cancel":
-      return JSON.stringify(await cancel(link, request.method, search, signal));
+      return JSON.stringify(await cancel(link, method, search, signal));
     case "progress":
       return JSON.stringify(await link.progress(signal));
     default:
@@ -55,7 +70,7 @@ async function route(
 
 async function cancel(
   link: WorkerLink,
-  method: string | undefined,
+  method: Question["method"],
   search: string,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -63,15 +78,15 @@ async function cancel(
   const parameters = new URLSearchParams(search);
   const id = parameters.get("id") ?? "";
   const source = parameters.get("source");
-  const [place] = placesOf(parameters.get("place") ?? "");
+  const [place] = placesOf(parameters.get("place") ?? undefined);
   return await link.cancel(source === null ? { id } : { id, source }, place, signal);
 }
 
-/** Only our own gateway writes this header, after it has checked the client's. */
-function placesOf(header: string | string[] | undefined): Place[] {
-  if (typeof header !== "string" || header === "") return [];
-  return header.split(",").map((text) => {
-    const [partition, position] = text.split(":").map(Number);
+/** Only our own gateway writes this, after it has checked the client's header. */
+function placesOf(text: string | undefined): Place[] {
+  if (text === undefined) return [];
+  return text.split(",").map((place) => {
+    const [partition, position] = place.split(":").map(Number);
     return { partition: partition ?? 0, position: position ?? 0 };
   });
 }

@@ -192,8 +192,8 @@ class WorkerInstance implements Worker {
     await this.stop();
   }
 
-  async query(name: string, search: string, after: readonly Place[], signal?: AbortSignal) {
-    return await this.#queries.run(name, search, after, signal);
+  query(name: string, search: string, after: readonly Place[], ...signals: readonly AbortSignal[]) {
+    return this.#queries.run(name, search, after, signals);
   }
 
   async standing(place: Place, waitMs: number, signal?: AbortSignal): Promise<Standing> {

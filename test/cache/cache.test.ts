@@ -3,7 +3,7 @@
  * together, copies, nothing kept that failed, and the database where the cache is gone. The engine
  * is the memory one, made to fail or to be shared where a test needs it.
  */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createCache } from "../../src/cache/cache.ts";
 import type { CacheEngine } from "../../src/cache/engine.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
@@ -328,6 +328,22 @@ describe("following the log of touches", () => {
     commit(database, "other", 1);
     for (let reads = 0; reads < 10; reads++) await cache.read("key", async () => 1);
     expect(asked).toBe(1);
+  });
+
+  it("looks once for all who ask in one turn, and after the last of them came", async () => {
+    const database = new FakeDatabase();
+    const touches = database.touches();
+    const changeCount = vi.fn(() => touches.changeCount?.() ?? 0);
+    const cache = following(database, { ...touches, changeCount });
+    await cache.read("key", async () => 0);
+    changeCount.mockClear();
+    const early = Array.from({ length: 20 }, () => cache.read("key", async () => 1));
+    commit(database, "key", 1);
+    const late = Array.from({ length: 20 }, () => cache.read("key", async () => 1));
+    const values = (await Promise.all([...early, ...late])).map(({ value }) => value);
+    expect(values).toEqual(Array(40).fill(1));
+    // One that finds the commit, and one that begins to read the log.
+    expect(changeCount).toHaveBeenCalledTimes(2);
   });
 
   it("asks the log each time where nothing tells that something was committed", async () => {

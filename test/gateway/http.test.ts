@@ -56,6 +56,17 @@ it("tells what Node's parser refuses in the same form", async () => {
   expect(await sendRaw(port, big)).toContain('"code":"MR_HEADERS_TOO_LARGE"');
 });
 
+it.each(["application/json", "application/cloudevents+json", "application/x-ndjson"])(
+  "does not wait for a body of %s that was never announced",
+  async (type) => {
+    const { port, stored } = await startGateway();
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n`;
+    const answer = await sendRaw(port, `${head}Content-Type: ${type}\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 (202|4\d\d) /);
+    expect(await stored()).toEqual([]);
+  },
+);
+
 it("gives up on a body that does not come", async () => {
   const clock = handClock();
   const { port, stored } = await startGateway({ clock });

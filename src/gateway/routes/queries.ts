@@ -14,7 +14,9 @@ export function queryRoutes(app: FastifyInstance, tools: RouteTools): void {
         const after = parseAfter(request.headers["millrace-after"], queue.partitions);
         const link = workers.get(worker.name);
         if (link === undefined) throw unavailable(worker.name);
-        const search = request.raw.url?.split("?").slice(1).join("?") ?? "";
+        const { url = "" } = request.raw;
+        const mark = url.indexOf("?");
+        const search = mark < 0 ? "" : url.slice(mark + 1);
         const answer = await link.query(query, search, after, goneSignal(reply));
         return reply
           .header("content-type", jsonType)

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Address } from "../address.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { asError, isMillraceError, MillraceError } from "../errors.ts";
@@ -6,6 +7,8 @@ import type { Service } from "../lifecycle.ts";
 import { limits } from "../limits.ts";
 import { listen } from "../listen.ts";
 import type { Log } from "../log.ts";
+import { Answerer } from "../wire/answerer.ts";
+import { type Answer, type Question, wirePath, wireProtocol } from "../wire/messages.ts";
 import { isPeerToken, peerHeader } from "./peer-token.ts";
 import { toWire } from "./wire-error.ts";
 
@@ -16,6 +19,8 @@ export interface InnerServerOptions {
   readonly log: Log;
   /** Answers a request with JSON text; a `MillraceError` that it throws arrives as one. */
   readonly answer: (request: IncomingMessage, signal: AbortSignal) => Promise<string>;
+  /** The same for questions of which many come over one connection; absent: there are none. */
+  readonly question?: (question: Question, signal: AbortSignal) => Promise<string>;
   /** Whether it wants requests; what `/readyz` says. */
   readonly isReady: () => boolean;
   readonly clock?: Clock;
@@ -38,10 +43,13 @@ export function createInnerServer(options: InnerServerOptions): Service {
   server.headersTimeout = limits.headersTimeoutMs;
   server.requestTimeout = limits.requestTimeoutMs;
   server.maxConnections = limits.connectionsMax;
+  const wires = new Set<Answerer>();
+  if (options.question !== undefined) takeWires(server, options, mayAsk, wires);
   const close = async () => {
     if (!server.listening) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();
+    for (const wire of wires) wire.end();
     await closed;
   };
   return {
@@ -53,6 +61,41 @@ export function createInnerServer(options: InnerServerOptions): Service {
   };
 }
 
+/** Connections over which many questions are asked at once (`wire/messages.ts`). */
+function takeWires(
+  server: Server,
+  options: InnerServerOptions,
+  mayAsk: (request: IncomingMessage) => boolean,
+  wires: Set<Answerer>,
+): void {
+  const { question: ask } = options;
+  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const isWire = request.url === wirePath && request.headers.upgrade === wireProtocol;
+    if (!isWire || ask === undefined) return refuse(socket, nothingAt(request.url));
+    if (!mayAsk(request)) return refuse(socket, peerUnknown());
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${wireProtocol}\r\n\r\n`,
+    );
+    if (head.length > 0) socket.unshift(head);
+    const wire = new Answerer({
+      socket,
+      answer: (question, signal) => told(ask(question, signal), question, signal, options.log),
+      closed: () => wires.delete(wire),
+    });
+    wires.add(wire);
+  });
+}
+
+function refuse(socket: Socket, error: MillraceError): void {
+  // Whoever breaks off needs no answer.
+  socket.on("error", () => {});
+  const body = JSON.stringify(toWire(error));
+  const head = `HTTP/1.1 ${error.status} Refused\r\ncontent-type: application/json\r\n`;
+  const length = Buffer.byteLength(body);
+  const whole = `${head}content-length: ${length}\r\nconnection: close\r\n\r\n${body}`;
+  socket.end(whole, () => socket.destroy());
+}
+
 async function answer(
   options: InnerServerOptions,
   mayAsk: (request: IncomingMessage) => boolean,
@@ -60,22 +103,38 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  response.once("close", () => {
+    // Whoever has the answer has not gone, and an abort costs more than the whole answer.
+    if (!response.writableEnded) gone.abort();
+  });
+  const { signal } = gone;
+  const answering = route(options, mayAsk, request, signal);
+  const { status, text } = await told(answering, request, signal, options.log);
+  if (signal.aborted) return;
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+    // What is left of the body belongs to nobody.
+    ...(status === 200 || request.complete ? {} : { connection: "close" }),
+  });
+  response.end(text);
+}
+
+/** What is answered, an error too. */
+async function told(
+  answer: Promise<string>,
+  { url }: { readonly url?: string | undefined },
+  signal: AbortSignal,
+  log: Log,
+): Promise<Answer> {
   try {
-    const body = await route(options, mayAsk, request, gone.signal);
-    response.writeHead(200, { "content-type": "application/json" }).end(body);
+    return { status: 200, text: await answer };
   } catch (thrown) {
-    if (gone.signal.aborted) return;
     const error = isMillraceError(thrown)
       ? thrown
       : new MillraceError("MR_INTERNAL", "It failed inside.", { cause: thrown });
-    if (error.status >= 500) {
-      options.log.warn({ err: thrown, url: request.url }, error.message);
-    }
-    // What is left of the body belongs to nobody.
-    const rest = request.complete ? {} : { connection: "close" };
-    response.writeHead(error.status, { "content-type": "application/json", ...rest });
-    response.end(JSON.stringify(toWire(error)));
+    if (error.status >= 500 && !signal.aborted) log.warn({ err: thrown, url }, error.message);
+    return { status: error.status, text: JSON.stringify(toWire(error)) };
   }
 }
 
@@ -106,6 +165,9 @@ function admission({ token, log, clock = systemClock }: InnerServerOptions) {
     return false;
   };
 }
+
+const nothingAt = (url: string | undefined): MillraceError =>
+  new MillraceError("MR_NOT_FOUND", `There is nothing at ${url}.`);
 
 const passed = JSON.stringify({ status: "pass" });
 

@@ -44,6 +44,8 @@ export function strictServer(handler: RequestListener, isBehindProxy: boolean): 
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: 1_000,
     noDelay: true,
+    // What announces no body is no stream: nothing is emitted for it, which nobody waits for.
+    optimizeEmptyRequests: true,
   });
   server.maxHeadersCount = limits.headerCountMax;
   server.maxRequestsPerSocket = limits.requestsPerConnectionMax;

@@ -28,6 +28,8 @@ class WholeBody implements Arrival {
     request.on("end", () => this.#finish(null));
     // A connection that breaks off is an error here too.
     request.on("error", (cause) => this.#finish(brokenOff(cause)));
+    // No body was announced: nothing is emitted any more.
+    if (request.readableEnded) this.#finish(null);
   }
 
   giveUp(error: MillraceError): void {

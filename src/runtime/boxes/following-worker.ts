@@ -51,8 +51,10 @@ export class FollowingWorker implements WorkerLink {
     await (await this.#opened).worker.stop();
   }
 
-  async query(name: string, search: string, after: readonly Place[], signal?: AbortSignal) {
-    return await this.#ask((worker, left) => worker.query(name, search, after, left), signal);
+  query(name: string, search: string, after: readonly Place[], ...signals: readonly AbortSignal[]) {
+    const ask = (worker: Worker, left: AbortSignal) =>
+      worker.query(name, search, after, ...signals, left);
+    return this.#ask(ask, ...signals);
   }
 
   async standing(place: Place, waitMs: number, signal?: AbortSignal) {
@@ -60,12 +62,14 @@ export class FollowingWorker implements WorkerLink {
     const deadline = clock.monotonic() + waitMs;
     return await this.#ask((worker, left) => {
       const leftMs = Math.max(0, deadline - clock.monotonic());
-      return worker.standing(place, leftMs, left);
+      return worker.standing(place, leftMs, anyOf(left, signal));
     }, signal);
   }
 
   async cancel(scheduled: ScheduledId, place?: Place, signal?: AbortSignal) {
-    return await this.#ask((worker, left) => worker.cancel(scheduled, place, left), signal);
+    const ask = (worker: Worker, left: AbortSignal) =>
+      worker.cancel(scheduled, place, anyOf(left, signal));
+    return await this.#ask(ask, signal);
   }
 
   async progress() {
@@ -74,15 +78,14 @@ export class FollowingWorker implements WorkerLink {
 
   /** Asks again where the worker has gone on with another database meanwhile. */
   async #ask<Answer>(
-    question: (worker: Worker, signal: AbortSignal) => Promise<Answer>,
-    signal?: AbortSignal,
+    question: (worker: Worker, left: AbortSignal) => Promise<Answer>,
+    ...signals: readonly (AbortSignal | undefined)[]
   ): Promise<Answer> {
     for (;;) {
       const left = this.#left.signal;
-      const signals = signal === undefined ? left : AbortSignal.any([signal, left]);
-      const isOutdated = () => left.aborted && signal?.aborted !== true;
+      const isOutdated = () => left.aborted && !signals.some((signal) => signal?.aborted);
       try {
-        const answer = await question((await this.#opened).worker, signals);
+        const answer = await question((await this.#opened).worker, left);
         if (!isOutdated()) return answer;
       } catch (thrown) {
         if (!isOutdated()) throw thrown;
@@ -131,3 +134,6 @@ export class FollowingWorker implements WorkerLink {
     }
   }
 }
+
+const anyOf = (left: AbortSignal, signal: AbortSignal | undefined): AbortSignal =>
+  signal === undefined ? left : AbortSignal.any([left, signal]);

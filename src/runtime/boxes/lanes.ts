@@ -38,8 +38,8 @@ export class Lanes implements Worker {
     await this.stop();
   }
 
-  async query(name: string, search: string, after: readonly Place[], signal?: AbortSignal) {
-    return await this.#first.query(name, search, after, signal);
+  query(name: string, search: string, after: readonly Place[], ...signals: readonly AbortSignal[]) {
+    return this.#first.query(name, search, after, ...signals);
   }
 
   async standing(place: Place, waitMs: number, signal?: AbortSignal) {
