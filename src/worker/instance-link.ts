@@ -1,7 +1,7 @@
-import { Client } from "undici";
-import { type Address, originOf } from "../lib/address.ts";
+import type { Address } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import { isMillraceError } from "../lib/errors.ts";
+import { ReadinessQuestion } from "../lib/http/readiness.ts";
 import { fromWire } from "../lib/http/wire-error.ts";
 import { limits } from "../lib/limits.ts";
 import { Asker } from "../lib/wire/asker.ts";
@@ -32,7 +32,7 @@ export class InstanceLink {
   readonly #address: Address;
   readonly #clock: Clock;
   readonly #token: string | undefined;
-  readonly #prober: Client;
+  readonly #readiness: ReadinessQuestion;
   readonly #timer: Disposable;
   #asker: Asker;
   #isReachable = true;
@@ -47,11 +47,7 @@ export class InstanceLink {
     this.#clock = clock;
     this.#token = token;
     this.#asker = this.#newAsker();
-    this.#prober = new Client(urlOf(address), {
-      ...socketOf(address),
-      connectTimeout: limits.linkConnectMs,
-      headersTimeout: limits.linkSilenceMs,
-    });
+    this.#readiness = new ReadinessQuestion(address, { clock, timeoutMs: limits.linkSilenceMs });
     this.#timer = clock.every(limits.linkProbeMs, () => {
       this.#asker.check();
       void this.#watch();
@@ -93,7 +89,7 @@ export class InstanceLink {
   async close(): Promise<void> {
     await this.#asker.close();
     this.#timer[Symbol.dispose]();
-    await this.#prober.destroy();
+    this.#readiness[Symbol.dispose]();
   }
 
   #heard(): void {
@@ -113,23 +109,13 @@ export class InstanceLink {
     const owedMs = this.#inFlight === 0 ? 0 : this.#clock.monotonic() - this.#heardMs;
     if (this.#isProbing || (this.#isReachable && owedMs < limits.linkPatienceMs)) return;
     this.#isProbing = true;
-    const found = await this.#probe();
+    const found = await this.#readiness.ask();
     this.#isProbing = false;
     if (found !== "silent") this.#heardMs = this.#clock.monotonic();
     if (found === "silent") this.#break();
     else if (found === "ready" && !this.#isReachable) {
       this.#failures = 0;
       this.#isReachable = true;
-    }
-  }
-
-  async #probe(): Promise<"ready" | "unready" | "silent"> {
-    try {
-      const { statusCode, body } = await this.#prober.request({ method: "GET", path: "/readyz" });
-      await body.dump();
-      return statusCode === 200 ? "ready" : "unready";
-    } catch {
-      return "silent";
     }
   }
 
@@ -144,9 +130,3 @@ export class InstanceLink {
     });
   }
 }
-
-const urlOf = (address: Address): string =>
-  "socketPath" in address ? "http://worker" : originOf(address);
-
-const socketOf = (address: Address) =>
-  "socketPath" in address ? { socketPath: address.socketPath } : {};
