@@ -98,7 +98,7 @@ const requests = (cpu: string, memory: string): PlainObject => ({
   limits: { memory },
 });
 
-/** @param replicas undefined where the autoscaler alone decides: else each `apply` would undo that */
+/** @param replicas undefined where the autoscaler alone decides: else each `apply` undoes that */
 function stateful(
   name: string,
   replicas: number | undefined,
