@@ -38,7 +38,10 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "rate-limiter-flexible": ["gateway/", "engines/redis/"],
   "structured-headers": ["gateway/", "lib/"],
   // Wherever one box asks another over HTTP.
-  undici: ["gateway/auth/", "worker/", "engines/http/", "runtime/", "cli/", "drill/"],
+  undici: [
+    ...["gateway/auth/", "worker/", "engines/http/"],
+    ...["runtime/", "cli/", "drill/", "trial/"],
+  ],
   zod: ["runtime/", "gateway/auth/", "drill/app.ts"],
   "node:sqlite": ["engines/sqlite/sqlite.ts"],
 };
