@@ -89,6 +89,11 @@ const entries: readonly Entry[] = [
     load: () => import("./drill.ts"),
   },
   {
+    name: "conformance",
+    summary: "compare what an application does on other engines with the embedded ones",
+    load: () => import("./conformance.ts"),
+  },
+  {
     name: "doctor",
     summary: "look for everything that could be wrong on this computer",
     load: () => import("./doctor.ts"),

@@ -1,5 +1,5 @@
 import type { AnyEvent } from "../system/event.ts";
-import { jsonSchemaOf, validate } from "../system/schema.ts";
+import { jsonSchemaOf, type Schema, validate } from "../system/schema.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -11,11 +11,16 @@ const depthMax = 6;
  * from its JSON Schema. Undefined where neither yields data that the schema accepts.
  */
 export async function exampleData(event: AnyEvent): Promise<unknown> {
-  const schema = event.example === undefined ? jsonSchemaOf(event.data) : undefined;
-  const example = event.example ?? (schema && exampleOf(schema, schema, "", 0));
+  const example = event.example ?? exampleFor(event.data);
   if (example === undefined) return undefined;
   const result = await validate(event.data, example);
   return result.faults === undefined ? example : undefined;
+}
+
+/** What a schema may accept, made from its JSON Schema; undefined where it has none. */
+export function exampleFor(schema: Schema): unknown {
+  const root = jsonSchemaOf(schema);
+  return root && exampleOf(root, root, "", 0);
 }
 
 function exampleOf(schema: JsonSchema, root: JsonSchema, name: string, depth: number): unknown {

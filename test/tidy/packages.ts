@@ -38,7 +38,7 @@ export const packagePlaces: Readonly<Record<string, readonly string[]>> = {
   "rate-limiter-flexible": ["gateway/", "engines/redis/"],
   "structured-headers": ["gateway/", "lib/"],
   // Wherever one box asks another over HTTP.
-  undici: ["gateway/auth/", "engines/http/", "drill/"],
+  undici: ["gateway/auth/", "engines/http/", "drill/", "trial/"],
   zod: ["runtime/", "gateway/auth/", "drill/app.ts"],
   "node:sqlite": ["engines/sqlite/sqlite.ts"],
 };

@@ -186,7 +186,8 @@ function back({ gateways, balance }: HaproxyOptions): string[] {
       "socketPath" in address
         ? `unix@${address.socketPath}`
         : `${plain(address.host)}:${address.port}`;
-    return `    server ${name} ${at}`;
+    // Variables of the environment are read in double quotes only.
+    return `    server ${name} ${at.includes("$") ? `"${at}"` : at}`;
   };
   const down = limits.ejectAfterFailures;
   const isNamed = gateways.some(({ address }) => "host" in address && isIP(address.host) === 0);

@@ -2,13 +2,15 @@ import { type PlainObject, yamlText } from "../../lib/yaml-text.ts";
 import {
   adminPort,
   apiPort,
+  boxEnvironment,
+  buildFiles,
   type DeployedSystem,
-  dockerfile,
-  dockerignore,
   type Files,
   graceSeconds,
   haproxyFor,
+  haproxyGraceSeconds,
   innerPort,
+  keysFolder,
   natsConfig,
   redisCommand,
 } from "./picture.ts";
@@ -20,8 +22,7 @@ const proxyAddress = "172.30.0.2";
 /** The whole picture on one machine's containers, for trying it out and for small systems. */
 export function composeFiles(system: DeployedSystem): Files {
   return {
-    Dockerfile: dockerfile(system.app),
-    ".dockerignore": dockerignore,
+    ...buildFiles(system),
     "compose.yaml": header(system) + yamlText(project(system)),
     "haproxy.cfg": haproxyFor(
       system,
@@ -37,6 +38,8 @@ const header = ({ name }: DeployedSystem): string =>
   [
     `# ${name}, written by: millrace deploy compose`,
     "# cp .env.example .env, give each secret a value, then: docker compose up --build",
+    "# An API key, once it runs: docker compose exec admin node \\",
+    "#   node_modules/millrace/bin/millrace.mjs keys create NAME",
     "",
   ].join("\n");
 
@@ -70,6 +73,7 @@ function project(system: DeployedSystem): PlainObject {
       admin: {
         ...box(system, "admin"),
         ports: [`127.0.0.1:${adminPort}:${adminPort}`],
+        volumes: [`keys:${keysFolder}`, "traces:/data"],
       },
       ...Object.fromEntries(servers.map((name) => [name, natsService(name)])),
       postgres: postgresService,
@@ -82,7 +86,9 @@ function project(system: DeployedSystem): PlainObject {
       },
     },
     networks: { inside: { ipam: { config: [{ subnet: "172.30.0.0/24" }] } } },
-    volumes: Object.fromEntries([...servers, "postgres", "keys"].map((name) => [name, {}])),
+    volumes: Object.fromEntries(
+      [...servers, "postgres", "keys", "traces"].map((name) => [name, {}]),
+    ),
   };
 }
 
@@ -94,7 +100,7 @@ const haproxyService = (system: DeployedSystem): PlainObject => ({
   networks: { inside: { ipv4_address: proxyAddress } },
   // It finishes what runs, which SIGTERM would cut off.
   stop_signal: "SIGUSR1",
-  stop_grace_period: `${graceSeconds(system)}s`,
+  stop_grace_period: `${haproxyGraceSeconds(system)}s`,
   depends_on: gatewayNames(system),
 });
 
@@ -111,21 +117,11 @@ function box(system: DeployedSystem, only: string): PlainObject {
     restart: "unless-stopped",
     networks: ["inside"],
     environment: {
-      MILLRACE_QUEUE: `nats://millrace:${secret("NATS_PASSWORD")}@nats-1:4222,nats-2:4222,nats-3:4222`,
-      MILLRACE_DATABASE: `postgres://millrace:${secret("POSTGRES_PASSWORD")}@postgres:5432/millrace`,
-      MILLRACE_CACHE: "redis://redis:6379",
-      MILLRACE_AUTH: "keys",
-      MILLRACE_LISTEN: `0.0.0.0:${innerPort}`,
+      ...boxEnvironment(system, { nats: servers, secret, workers, proxies: proxyAddress }, isAdmin),
       MILLRACE_CLUSTER_SECRET: secret("MILLRACE_CLUSTER_SECRET"),
-      MILLRACE_GATEWAYS: only === "gateway" ? "1" : undefined,
-      MILLRACE_WORKER_URLS: workers.join(","),
-      MILLRACE_TRUSTED_PROXIES: proxyAddress,
-      ...(isAdmin
-        ? { MILLRACE_DASHBOARD_HOST: "0.0.0.0" }
-        : { MILLRACE_TRACES: `http://admin:${innerPort}` }),
-      MILLRACE_DRAIN_MS: String(system.config.drainMs),
     },
-    volumes: ["keys:/data"],
+    // The data folder is each container's own; the keys are everybody's.
+    volumes: [`keys:${keysFolder}`],
     stop_grace_period: `${graceSeconds(system)}s`,
     healthcheck: {
       test: [

@@ -3,13 +3,15 @@ import { type PlainObject, yamlText } from "../../lib/yaml-text.ts";
 import {
   adminPort,
   apiPort,
+  boxEnvironment,
+  buildFiles,
   type DeployedSystem,
-  dockerfile,
-  dockerignore,
   type Files,
   graceSeconds,
   haproxyFor,
+  haproxyGraceSeconds,
   innerPort,
+  keysFolder,
   natsConfig,
   redisCommand,
 } from "./picture.ts";
@@ -23,15 +25,14 @@ export function kubernetesFiles(system: DeployedSystem): Files {
   const file = (...objects: readonly PlainObject[]) =>
     objects.map((object) => yamlText(object)).join("---\n");
   return {
-    Dockerfile: dockerfile(system.app),
-    ".dockerignore": dockerignore,
+    ...buildFiles(system),
     "10-nats.yaml": file(...natsObjects()),
     "20-postgres.yaml": file(...postgresObjects()),
     "30-redis.yaml": file(...redisObjects()),
     "40-gateways.yaml": file(...boxObjects(system, "gateway", "gateway", system.config.gateways)),
     "50-workers.yaml": file(
       ...system.workers.flatMap(({ name, instances }) => [
-        ...boxObjects(system, `worker-${name}`, `worker:${name}`, instances),
+        ...boxObjects(system, `worker-${name}`, `worker:${name}`, undefined),
         scaler(system, name, instances),
       ]),
       scalerKey,
@@ -59,7 +60,8 @@ const readme = ({ name }: DeployedSystem): string =>
     "```",
     "",
     "`keys.json` is made by `millrace keys create`, and `admin-key` is a key of it with the scope `admin`. The",
-    "ScaledObjects take KEDA. The one PostgreSQL server is a beginning: take one that fails over.",
+    "ScaledObjects take KEDA. HAProxy finds the gateways in the domain `cluster.local`; where yours is another, change it",
+    "in `70-haproxy.yaml`. The one PostgreSQL server is a beginning: take one that fails over.",
     "",
   ].join("\n");
 
@@ -96,7 +98,13 @@ const requests = (cpu: string, memory: string): PlainObject => ({
   limits: { memory },
 });
 
-function stateful(name: string, replicas: number, pod: PlainObject, storage?: string): PlainObject {
+/** @param replicas undefined where the autoscaler alone decides: else each `apply` undoes that */
+function stateful(
+  name: string,
+  replicas: number | undefined,
+  pod: PlainObject,
+  storage?: string,
+): PlainObject {
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
@@ -104,6 +112,8 @@ function stateful(name: string, replicas: number, pod: PlainObject, storage?: st
     spec: {
       serviceName: name,
       replicas,
+      // One that does not come up must not keep the others from it.
+      podManagementPolicy: "Parallel",
       selector: { matchLabels: { app: name } },
       template: { metadata: { labels: { app: name } }, spec: pod },
       volumeClaimTemplates:
@@ -133,6 +143,12 @@ const apart = (name: string): PlainObject => ({
     ],
   },
 });
+
+/** Whoever sends requests to a pod must have heard of its end before that comes. */
+const noticeSeconds = 5;
+const notice: PlainObject = {
+  preStop: { exec: { command: ["sleep", String(noticeSeconds)] } },
+};
 
 const http = (path: string, port: number): PlainObject => ({ httpGet: { path, port } });
 
@@ -218,12 +234,12 @@ function boxObjects(
   system: DeployedSystem,
   name: string,
   only: string,
-  replicas: number,
+  replicas: number | undefined,
 ): PlainObject[] {
   const port = name === "admin" ? adminPort : innerPort;
   const pod: PlainObject = {
     affinity: apart(name),
-    terminationGracePeriodSeconds: graceSeconds(system) + 5,
+    terminationGracePeriodSeconds: graceSeconds(system) + noticeSeconds,
     securityContext: { runAsNonRoot: true, runAsUser: 1_000, fsGroup: 1_000 },
     containers: [
       {
@@ -236,12 +252,11 @@ function boxObjects(
         startupProbe: { ...http("/livez", port), periodSeconds: 2, failureThreshold: 60 },
         livenessProbe: { ...http("/livez", port), periodSeconds: 10 },
         readinessProbe: { ...http("/readyz", port), periodSeconds: 2, failureThreshold: 2 },
-        // Whoever sends requests here must have heard of the end before it comes.
-        lifecycle: { preStop: { exec: { command: ["sleep", "5"] } } },
+        lifecycle: notice,
         resources: requests("250m", "256Mi"),
         volumeMounts: [
           { name: "data", mountPath: "/data" },
-          { name: "keys", mountPath: "/data/keys.json", subPath: "keys.json", readOnly: true },
+          { name: "keys", mountPath: keysFolder, readOnly: true },
         ],
       },
     ],
@@ -258,25 +273,19 @@ function boxObjects(
 }
 
 function environment(system: DeployedSystem, name: string): PlainObject[] {
-  const queue = `nats://millrace:$(NATS_PASSWORD)@${nats.map((host) => `${host}:4222`).join(",")}`;
-  const workers = system.workers.map(
-    (worker) => `${worker.name}=http://worker-${worker.name}:${innerPort}`,
+  const plain = boxEnvironment(
+    system,
+    {
+      nats,
+      secret: (secret) => `$(${secret})`,
+      workers: system.workers.map(
+        (worker) => `${worker.name}=http://worker-${worker.name}:${innerPort}`,
+      ),
+      // The networks that pods have: nobody else reaches a gateway past HAProxy.
+      proxies: "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
+    },
+    name === "admin",
   );
-  const plain: Record<string, string> = {
-    MILLRACE_QUEUE: queue,
-    MILLRACE_DATABASE: "postgres://millrace:$(POSTGRES_PASSWORD)@postgres:5432/millrace",
-    MILLRACE_CACHE: "redis://redis:6379",
-    MILLRACE_AUTH: "keys",
-    MILLRACE_LISTEN: `0.0.0.0:${innerPort}`,
-    MILLRACE_GATEWAYS: "1",
-    MILLRACE_WORKER_URLS: workers.join(","),
-    // The network of the pods: nobody else reaches a gateway past HAProxy.
-    MILLRACE_TRUSTED_PROXIES: "10.0.0.0/8",
-    MILLRACE_DRAIN_MS: String(system.config.drainMs),
-    ...(name === "admin"
-      ? { MILLRACE_DASHBOARD_HOST: "0.0.0.0" }
-      : { MILLRACE_TRACES: `http://admin:${innerPort}` }),
-  };
   return [
     fromSecret("NATS_PASSWORD", "nats-password"),
     fromSecret("POSTGRES_PASSWORD", "postgres-password"),
@@ -319,22 +328,22 @@ const scalerKey: PlainObject = {
 function haproxyObjects(system: DeployedSystem): PlainObject[] {
   const gateways = Array.from({ length: system.config.gateways }, (_, at) => ({
     name: `gateway-${at}`,
-    address: { host: `gateway-${at}.gateway`, port: innerPort },
+    // In full: HAProxy asks for names as they stand, without the pods' search list.
+    address: { host: `gateway-${at}.gateway.\${NAMESPACE}.svc.cluster.local`, port: innerPort },
   }));
   const config = haproxyFor(system, { host: "0.0.0.0", port: apiPort }, gateways);
   const pod: PlainObject = {
     affinity: apart("haproxy"),
-    terminationGracePeriodSeconds: graceSeconds(system) + 15,
+    terminationGracePeriodSeconds: haproxyGraceSeconds(system) + noticeSeconds,
     containers: [
       {
         name: "haproxy",
         image: "haproxy:3.2",
+        env: [{ name: "NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } }],
         ports: [{ containerPort: apiPort }],
         readinessProbe: http("/livez", apiPort),
-        // The Service stops sending here first; then what runs is finished (SIGUSR1).
-        lifecycle: {
-          preStop: { exec: { command: ["sh", "-c", "sleep 5; kill -USR1 1; sleep 10"] } },
-        },
+        // Then what runs is finished: the image says that it is stopped by SIGUSR1.
+        lifecycle: notice,
         resources: requests("250m", "128Mi"),
         volumeMounts: [{ name: "config", mountPath: "/usr/local/etc/haproxy" }],
       },
