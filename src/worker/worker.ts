@@ -42,6 +42,8 @@ export interface WorkerParts {
   readonly definition: AnyWorker;
   /** The name of this process among the worker's instances; a restarted process keeps it. */
   readonly instance: string;
+  /** Whose name that is, where a process elsewhere could have the same (ownership.ts). */
+  readonly run?: string;
   /** The versions that run, for people: `shop 1.4.0, millrace 0.1.0`. */
   readonly version: string;
   readonly queue: Queue;

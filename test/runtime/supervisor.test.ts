@@ -65,7 +65,7 @@ function supervise(plans: readonly BoxPlan[], behaviour: Record<string, string> 
   const { config } = parseConfig({}, {});
   const supervisor = new Supervisor({
     plans,
-    assignment: { app: "/app.ts", data: "/data", config, workerNames: ["a"] },
+    assignment: { app: "/app.ts", data: "/data", config, workerNames: ["a"], run: "one" },
     clock,
     log: silentLog,
     module: boxModule,

@@ -70,7 +70,8 @@ class BoxProcess {
     }
   }
 
-  async #begin({ plan, app, data: folder, config, workerNames }: Assignment): Promise<void> {
+  async #begin(assignment: Assignment): Promise<void> {
+    const { plan, app, data: folder, config, workerNames, run } = assignment;
     try {
       const clock = systemClock;
       const data = dataFolderAt(folder);
@@ -82,6 +83,7 @@ class BoxProcess {
         application: () => loadApplication(app),
         versions: () => versionsOf(app),
         workerNames,
+        run,
         config,
         data,
         engines: this.#engines,
