@@ -359,6 +359,11 @@ export const limits = {
    * Silent for this long, a process hangs: killed and started again. Longer than a slow collection.
    */
   aliveTimeoutMs: 10_000,
+  /**
+   * Before its first word a process loads its code: half a second, or many on a machine that has
+   * just begun all of its services.
+   */
+  loadTimeoutMs: 60_000,
   /** A signal for all processes of a group reaches the supervisor within this of its boxes. */
   groupSignalMs: 200,
   /** After its drain deadline a process gets this long to end before it is killed. */
