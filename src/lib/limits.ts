@@ -349,6 +349,8 @@ export const limits = {
   // Processes.
   drainMs: 10_000,
   startTimeoutMs: 15_000,
+  /** While a box waits for a server at its start: soon enough to go unnoticed, and no load. */
+  startRetryMs: 500,
   restartDelayBaseMs: 100,
   restartDelayMaxMs: 10_000,
   /** A process that ran this long before it ended begins again with the shortest delay. */
