@@ -6,7 +6,9 @@
  * PostgreSQL and Redis, which are killed, stopped and cut off meanwhile. `npm run campaign -- --kills 5000 --seed 7` does more of
  * it, and keeps its totals.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type ServerEngine, serverEngines } from "../../src/drill/targets.ts";
@@ -50,14 +52,17 @@ describePostgres("on servers", () => {
 async function prove(options: CampaignOptions): Promise<void> {
   const result = await runCampaign(options);
   if (CAMPAIGN_REVISION !== undefined) note(options, result);
-  expect(brokenPromises(result)).toEqual([]);
+  const broken = brokenPromises(result);
+  const log = join(tmpdir(), `campaign-${options.seed}.log`);
+  if (broken.length > 0) writeFileSync(log, result.output);
+  expect(broken, `what the system said is in ${log}`).toEqual([]);
   expect(result.verdicts.second?.accepted).toBeGreaterThan(options.kills);
   expect(result.reads.asked).toBeGreaterThan(0);
 }
 
 /** Adds a line with the totals to the ledger. */
 function note({ engines = [] }: CampaignOptions, result: CampaignResult): void {
-  const { verdicts, reads, ...totals } = result;
+  const { verdicts, reads, output: _output, ...totals } = result;
   const counts = Object.entries(verdicts).map(([worker, verdict]) => [
     worker,
     Object.fromEntries(

@@ -39,6 +39,8 @@ export interface CampaignResult {
   readonly verdicts: Readonly<Record<string, Verdict>>;
   readonly reads: { readonly asked: number; readonly stale: readonly string[] };
   readonly refusals: Readonly<Record<string, number>>;
+  /** What the system has written. */
+  readonly output: string;
 }
 
 /**
@@ -86,7 +88,15 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   await readers.checkAtRest();
   const { asked, stale } = readers;
   const refusals = Object.fromEntries(load.refusals);
-  return { ...struck, serverFaults, settledSeconds, verdicts, reads: { asked, stale }, refusals };
+  return {
+    ...struck,
+    serverFaults,
+    settledSeconds,
+    verdicts,
+    reads: { asked, stale },
+    refusals,
+    output: picture.output,
+  };
 }
 
 /** A sentence for everything that was not as it must be. */
