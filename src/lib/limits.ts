@@ -168,6 +168,8 @@ export const limits = {
   /** A server that stands still is found out by this; trying again is safe. */
   natsRequestMs: 3_000,
   natsConnectMs: 2_000,
+  /** Nobody else is elected to lead a stream before its leader was silent for this long. */
+  natsElectionMs: 4_000,
   natsReconnectMs: 250,
   /** Two silent answers, and a server counts as gone: before its peers' patience ends. */
   natsPingMs: 2_000,
