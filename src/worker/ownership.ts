@@ -45,7 +45,7 @@ export interface OwnershipParts {
    */
   readonly run?: string;
   readonly clock: Clock;
-  /** The limits where not given. */
+  /** How long partitions stay with a silent instance; the limits where not given. */
   readonly leaseTimes?: LeaseTimes;
   readonly observe?: Observe;
 }

@@ -3,8 +3,8 @@
  * twice, no key out of order, nothing is invented, no query shows less than was promised, and all
  * is done within 30 seconds after the last fault, two minutes on servers. Once on the embedded
  * engines, and once with four instances that share their partitions on three NATS servers,
- * PostgreSQL and Redis, which are killed, stopped and cut off meanwhile. `npm run campaign -- --kills 5000 --seed 7` does more of
- * it, and keeps its totals.
+ * PostgreSQL and Redis, which are killed, stopped and cut off meanwhile.
+ * `npm run campaign -- --kills 5000 --seed 7` does more of it, and keeps its totals.
  */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

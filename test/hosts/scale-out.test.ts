@@ -48,7 +48,7 @@ class Reader {
     else if (word("host") !== undefined) await this.#run(block, word("host") ?? "");
   }
 
-  /** From now on there is a client; at the end all that it was told is accepted has been applied. */
+  /** In the end all that the client was told is accepted has been applied, once. */
   async checkEvents(): Promise<void> {
     const load = this.#load;
     if (load === undefined) throw new Error("the guide never came to three hosts");

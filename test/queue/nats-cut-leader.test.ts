@@ -1,8 +1,8 @@
 /**
  * A server that leads the stream and is cut off from the others believes for some seconds that it
- * still does, and answers its clients from what it had when it was cut. Whoever asks it for the ends
- * of the queue is then told that they are not known, and never ends that lie before what was
- * accepted elsewhere meanwhile: a worker would take them for a queue that has lost its tail.
+ * still does, and answers its clients from what it had when it was cut. Who asks it for the queue's
+ * ends is then told that they are not known, and never ends that lie before what was accepted
+ * elsewhere meanwhile: a worker would take them for a queue that has lost its tail.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

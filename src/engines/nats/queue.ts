@@ -202,7 +202,7 @@ class NatsQueue implements QueueEngine {
     });
   }
 
-  /** Until when, by the monotonic clock, what the stream's leader answers is the newest there is. */
+  /** Until when, by the monotonic clock, what the stream's leader answers is the newest. */
   async #leadsUntil(): Promise<number> {
     const { clock, jsm, stream } = this.#parts;
     const askedMs = clock.monotonic();
