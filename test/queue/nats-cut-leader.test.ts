@@ -33,7 +33,7 @@ describe.skipIf(missing)(`a leader that is cut off${missing ? ` (${missing})` : 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "mr-cut-"));
     servers = await startNats({ folder, clock: systemClock, onOutput: () => {} });
-  });
+  }, 120_000);
   afterAll(async () => {
     await servers?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
