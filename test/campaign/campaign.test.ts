@@ -28,7 +28,7 @@ const ledger = fileURLToPath(new URL("./ledger.ndjson", import.meta.url));
 /** A campaign by hand is about one set of engines; the test run is about both. */
 const chosen = CAMPAIGN_ENGINES?.split(",").filter((name) => name !== "") as ServerEngine[];
 
-const patience = (kills: number) => ({ timeout: 180_000 + kills * 5_000 });
+const patience = (kills: number) => ({ timeout: 300_000 + kills * 5_000 });
 
 const onFiles = Number(CAMPAIGN_KILLS ?? 200);
 describe.skipIf(chosen !== undefined && chosen.length > 0)("on the embedded engines", () => {
@@ -37,7 +37,7 @@ describe.skipIf(chosen !== undefined && chosen.length > 0)("on the embedded engi
   );
 });
 
-const onServers = Number(CAMPAIGN_KILLS ?? 20);
+const onServers = Number(CAMPAIGN_KILLS ?? 10);
 const engines = chosen ?? serverEngines;
 const missing = natsMissing() ?? withoutRedis;
 describePostgres("on servers", () => {
