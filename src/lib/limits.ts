@@ -4,9 +4,7 @@
  */
 export const limits = {
   // Events.
-  /**
-   * Names of events, workers and queries: they become addresses, metric labels and table values.
-   */
+  /** Names of events, workers and queries: they become addresses, labels and table values. */
   nameLengthMax: 100,
   /** Ids, sources and keys are indexed; longer ones make every page of an index worse. */
   idBytesMax: 255,
@@ -359,14 +357,9 @@ export const limits = {
   restartForgottenMs: 30_000,
   /** Each process tells its supervisor this often that its event loop turns. */
   aliveIntervalMs: 1_000,
-  /**
-   * Silent for this long, a process hangs: killed and started again. Longer than a slow collection.
-   */
+  /** Silent for this long, a process hangs, and is begun anew. Longer than a slow collection. */
   aliveTimeoutMs: 10_000,
-  /**
-   * Before its first word a process loads its code: half a second, or many on a machine that has
-   * just begun all of its services.
-   */
+  /** Before its first word it loads its code: for long, where many processes begin at once. */
   loadTimeoutMs: 60_000,
   /** A signal for all processes of a group reaches the supervisor within this of its boxes. */
   groupSignalMs: 200,
