@@ -141,9 +141,7 @@ export const limits = {
   readBatchBytesMax: 8 * 1_048_576,
   /** Events looked at without a pause while reading or trimming: a few milliseconds of work. */
   scanEventsMax: 10_000,
-  /**
-   * After so many new events, as many and as many again of the kept ids are checked for their age.
-   */
+  /** After so many new events, twice as many of the kept ids are checked for their age. */
   idSweepEvents: 1_000,
   /**
    * A reader on the event loop waits at most this long for a lock, which is only ever held briefly.
