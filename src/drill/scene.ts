@@ -2,6 +2,7 @@ import { queueFileOf } from "../engines/sqlite/queue-schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
+import { withoutPassword } from "../lib/text.ts";
 import { databaseFile } from "../runtime/database-file.ts";
 import { createEngines } from "../runtime/engines.ts";
 import type { DrillScene } from "./drill.ts";
@@ -72,9 +73,9 @@ export async function openScene(options: SceneOptions): Promise<DrillScene & Asy
     system: {
       name: definition.name,
       isOwn: system.isOwn,
-      queue: config.queue,
-      database: config.database,
-      cache: config.cache,
+      queue: withoutPassword(config.queue),
+      database: withoutPassword(config.database),
+      cache: withoutPassword(config.cache),
     },
     faults: choose([...set.faults, ...(options.serverFaults ?? [])], options),
     isWhole: () => system.isWhole(),

@@ -145,6 +145,7 @@ export const errorCodes = {
     "Listening for other hosts needs a shared secret",
     3,
   ),
+  MR_INSTANCE_TWICE: code("instance-twice", 500, "Two processes have the same name", 3),
   MR_APP_NOT_FOUND: code("app-not-found", 500, "The application's file cannot be found", 3),
   MR_APP_INVALID: code("app-invalid", 500, "The application has a mistake", 3),
   MR_SYNTAX_UNSUPPORTED: code(

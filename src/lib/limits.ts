@@ -4,9 +4,7 @@
  */
 export const limits = {
   // Events.
-  /**
-   * Names of events, workers and queries: they become addresses, metric labels and table values.
-   */
+  /** Names of events, workers and queries: they become addresses, labels and table values. */
   nameLengthMax: 100,
   /** Ids, sources and keys are indexed; longer ones make every page of an index worse. */
   idBytesMax: 255,
@@ -143,9 +141,7 @@ export const limits = {
   readBatchBytesMax: 8 * 1_048_576,
   /** Events looked at without a pause while reading or trimming: a few milliseconds of work. */
   scanEventsMax: 10_000,
-  /**
-   * After so many new events, as many and as many again of the kept ids are checked for their age.
-   */
+  /** After so many new events, twice as many of the kept ids are checked for their age. */
   idSweepEvents: 1_000,
   /**
    * A reader on the event loop waits at most this long for a lock, which is only ever held briefly.
@@ -168,6 +164,8 @@ export const limits = {
   /** A server that stands still is found out by this; trying again is safe. */
   natsRequestMs: 3_000,
   natsConnectMs: 2_000,
+  /** Nobody else is elected to lead a stream before its leader was silent for this long. */
+  natsElectionMs: 4_000,
   natsReconnectMs: 250,
   /** Two silent answers, and a server counts as gone: before its peers' patience ends. */
   natsPingMs: 2_000,
@@ -349,16 +347,18 @@ export const limits = {
   // Processes.
   drainMs: 10_000,
   startTimeoutMs: 15_000,
+  /** While a box waits for a server at its start: soon enough to go unnoticed, and no load. */
+  startRetryMs: 500,
   restartDelayBaseMs: 100,
   restartDelayMaxMs: 10_000,
   /** A process that ran this long before it ended begins again with the shortest delay. */
   restartForgottenMs: 30_000,
   /** Each process tells its supervisor this often that its event loop turns. */
   aliveIntervalMs: 1_000,
-  /**
-   * Silent for this long, a process hangs: killed and started again. Longer than a slow collection.
-   */
+  /** Silent for this long, a process hangs, and is begun anew. Longer than a slow collection. */
   aliveTimeoutMs: 10_000,
+  /** Before its first word it loads its code: for long, where many processes begin at once. */
+  loadTimeoutMs: 60_000,
   /** A signal for all processes of a group reaches the supervisor within this of its boxes. */
   groupSignalMs: 200,
   /** After its drain deadline a process gets this long to end before it is killed. */

@@ -57,6 +57,7 @@ export class Child {
   #startedAt = 0;
   #heardAt = 0;
   #checkedAt = 0;
+  #hasSpoken = false;
   #lastFailure: ErrorReport | undefined;
   #watch: Disposable | undefined;
   #pause: Disposable | undefined;
@@ -165,6 +166,7 @@ export class Child {
     this.#startedAt = clock.monotonic();
     this.#heardAt = this.#startedAt;
     this.#checkedAt = this.#startedAt;
+    this.#hasSpoken = false;
     child.on("message", (message) => this.#hear(message as FromBox));
     child.on("error", (error) => this.#options.log.error({ err: error }, `${this.name} failed`));
     child.once("exit", (status, signal) => this.#handleEnd(status, signal));
@@ -174,6 +176,7 @@ export class Child {
 
   #hear(message: FromBox): void {
     this.#heardAt = this.#options.clock.monotonic();
+    this.#hasSpoken = true;
     if (message.kind === "alive") return;
     if (message.kind === "ready" && this.#state === "starting") {
       this.#state = "running";
@@ -187,11 +190,16 @@ export class Child {
   }
 
   /**
-   * A handler that never returns, or a stopped process, says nothing. Where this check itself comes
-   * late, it was the supervisor that stood still, and what the child said is not yet read.
+   * A handler that never returns, or a stopped process, says nothing. One that still loads its code
+   * does not either, and takes the longer the more of them there are: killed for that, they would
+   * all begin again and never get anywhere. Where this check itself comes late, it was the
+   * supervisor that stood still, and what the child said is not yet read.
    */
   #checkAlive(): void {
-    const { clock, log, aliveTimeoutMs } = this.#options;
+    const { clock, log } = this.#options;
+    const aliveTimeoutMs = this.#hasSpoken
+      ? this.#options.aliveTimeoutMs
+      : Math.max(this.#options.aliveTimeoutMs, limits.loadTimeoutMs);
     const now = clock.monotonic();
     const isLate = now - this.#checkedAt > 2 * limits.aliveIntervalMs;
     this.#checkedAt = now;

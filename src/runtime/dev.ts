@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { dirname, extname, resolve, sep } from "node:path";
 import { watch } from "chokidar";
 import { type Clock, settledWithin } from "../lib/clock.ts";
@@ -39,6 +40,7 @@ const watchedEndings = new Set([".ts", ".mts", ".js", ".mjs", ".json"]);
 export class DevRunner implements Service {
   readonly #options: DevOptions;
   readonly #changed = new Set<string>();
+  readonly #run = randomUUID();
   #generation = 0;
   #child: Child | undefined;
   #next: Child;
@@ -133,6 +135,7 @@ export class DevRunner implements Service {
           data,
           config,
           workerNames: [],
+          run: this.#run,
         },
       },
       stopMs: drainMs + limits.killAfterMs,

@@ -66,7 +66,14 @@ export function createEngines(options: EnginesOptions): Engines {
   const onServer = () => (server ??= keep(openServer(config, clock)));
   let spans: Promise<SpanStore> | undefined;
   return {
-    queue: () => (queue ??= keep(openUnsealed(options))),
+    queue: () => {
+      queue ??= keep(openUnsealed(options)).catch((error) => {
+        // Whoever asks again may find it.
+        queue = undefined;
+        throw error;
+      });
+      return queue;
+    },
     async database(worker, place) {
       if (isPostgres(config.database)) {
         const server = await onServer();

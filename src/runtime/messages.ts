@@ -14,6 +14,11 @@ export interface Assignment {
   /** The data folder, absolute. */
   readonly data: string;
   readonly config: Config;
+  /**
+   * Unlike for each supervisor, the same for every process that it begins, again or not: it sees to
+   * it that no two of them have one name at a time.
+   */
+  readonly run: string;
 }
 
 /** What the supervisor tells a box, over the channel between the two processes. */

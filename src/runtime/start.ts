@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { KeyStore } from "../gateway/auth/key-store.ts";
 import { isLoopback } from "../lib/address.ts";
@@ -76,6 +77,7 @@ export async function startSystem(
       data: data.path,
       config,
       workerNames: system.workers.map(({ name }) => name),
+      run: randomUUID(),
     },
     clock: systemClock,
     log,

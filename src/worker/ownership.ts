@@ -39,8 +39,13 @@ export interface LeaseTimes {
 export interface OwnershipParts {
   readonly database: DatabaseEngine;
   readonly instance: string;
+  /**
+   * The run of the supervisor that this instance belongs to, where a process elsewhere could have
+   * its name. Who comes under the same name and run is its next life; any other is somebody else.
+   */
+  readonly run?: string;
   readonly clock: Clock;
-  /** The limits where not given. */
+  /** How long partitions stay with a silent instance; the limits where not given. */
   readonly leaseTimes?: LeaseTimes;
   readonly observe?: Observe;
 }
@@ -67,6 +72,7 @@ interface PositionRow {
 export class Ownership {
   readonly #database: DatabaseEngine;
   readonly #instance: string;
+  readonly #run: string;
   readonly #clock: Clock;
   readonly #leaseMs: number;
   readonly #observe: Observe | undefined;
@@ -79,9 +85,11 @@ export class Ownership {
   #nextRenewal = Number.NEGATIVE_INFINITY;
   #keeping: Disposable | undefined;
 
-  constructor({ database, instance, clock, leaseTimes = limits, observe }: OwnershipParts) {
+  constructor(parts: OwnershipParts) {
+    const { database, instance, run = "", clock, leaseTimes = limits, observe } = parts;
     this.#database = database;
     this.#instance = instance;
+    this.#run = run;
     this.#clock = clock;
     this.#leaseMs = leaseTimes.leaseMs;
     this.heartbeatMs = leaseTimes.heartbeatMs;
@@ -105,8 +113,13 @@ export class Ownership {
     return Math.max(0, this.#nextBeat - this.#clock.monotonic());
   }
 
-  /** Makes the rows of all partitions, once: each begins at its given position. */
+  /**
+   * Makes the rows of all partitions, once: each begins at its given position.
+   *
+   * @throws MR_INSTANCE_TWICE
+   */
   async prepare(starts: ReadonlyMap<number, number>): Promise<void> {
+    if (this.#run !== "") await this.#enter();
     const { dialect } = this.#database;
     await this.#database.transaction(async (tx) => {
       await tx.run(
@@ -124,7 +137,49 @@ export class Ownership {
     this.#keeping ??= this.#clock.every(this.heartbeatMs, () => void this.#keep());
   }
 
-  /** Tells that this instance lives, and brings what it owns to its share. */
+  /**
+   * Takes this instance's name, at once or when the lease of its former life has run out. Who still
+   * has it after that lives.
+   */
+  async #enter(): Promise<void> {
+    const lastMs = this.#clock.monotonic() + this.#leaseMs + this.heartbeatMs;
+    while (!(await this.#database.transaction((tx) => this.#holdName(tx)))) {
+      if (this.#clock.monotonic() > lastMs) throw this.#twice();
+      await this.#clock.sleep(this.heartbeatMs / 4);
+    }
+  }
+
+  /**
+   * Says that this instance lives, for the length of a lease. False where another has its name: one
+   * whose lease has not run out.
+   */
+  async #holdName(tx: Transaction): Promise<boolean> {
+    const { nowMs } = this.#database.dialect;
+    const held = await tx.run(
+      `insert into millrace_instances (instance, seen_until, run) values ($1, ${nowMs} + $2, $3)
+       on conflict (instance) do update set seen_until = excluded.seen_until, run = excluded.run
+       where millrace_instances.run = excluded.run
+         or millrace_instances.seen_until < ${nowMs}
+         or millrace_instances.seen_until > excluded.seen_until
+       returning instance`,
+      [this.#instance, this.#leaseMs, this.#run],
+    );
+    return held.length > 0;
+  }
+
+  #twice(): MillraceError {
+    return new MillraceError(
+      "MR_INSTANCE_TWICE",
+      `Another process runs as "${this.#instance}", and both cannot.`,
+      { remedy: "Give each host a name of its own: MILLRACE_HOST_NAME." },
+    );
+  }
+
+  /**
+   * Tells that this instance lives, and brings what it owns to its share.
+   *
+   * @throws MR_INSTANCE_TWICE
+   */
   async beat(): Promise<OwnershipChange> {
     this.#nextBeat = this.#clock.monotonic() + this.heartbeatMs;
     this.#nextRenewal = this.#nextBeat;
@@ -185,8 +240,9 @@ export class Ownership {
     const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
     const { dialect } = this.#database;
     await tx.run(
-      `update millrace_instances set seen_until = ${dialect.nowMs} + $2 where instance = $1`,
-      [this.#instance, this.#leaseMs],
+      `update millrace_instances set seen_until = ${dialect.nowMs} + $2
+       where instance = $1 and run = $3`,
+      [this.#instance, this.#leaseMs, this.#run],
     );
     const renewed = await tx.run(
       `update millrace_positions set lease_until = ${dialect.nowMs} + $2
@@ -211,10 +267,10 @@ export class Ownership {
     const { nowMs } = this.#database.dialect;
     await this.#database.transaction((tx) =>
       tx.run(
-        `insert into millrace_instances (instance, seen_until, waiting_for)
-         values ($1, ${nowMs} + $2, $3)
+        `insert into millrace_instances (instance, seen_until, waiting_for, run)
+         values ($1, ${nowMs} + $2, $3, $4)
          on conflict (instance) do update set waiting_for = excluded.waiting_for`,
-        [this.#instance, this.#leaseMs, waitingFor ?? null],
+        [this.#instance, this.#leaseMs, waitingFor ?? null, this.#run],
       ),
     );
   }
@@ -231,7 +287,10 @@ export class Ownership {
          where partition = cast(value ->> 0 as bigint) and epoch = cast(value ->> 1 as bigint)`,
         [JSON.stringify(epochs)],
       );
-      await tx.run("delete from millrace_instances where instance = $1", [this.#instance]);
+      await tx.run("delete from millrace_instances where instance = $1 and run = $2", [
+        this.#instance,
+        this.#run,
+      ]);
     });
   }
 
@@ -243,11 +302,7 @@ export class Ownership {
     const { nowMs } = this.#database.dialect;
     // One after another: each changes rows of all. (Writing is a lock that both databases know.)
     await tx.run("update millrace_queue set one = one");
-    await tx.run(
-      `insert into millrace_instances (instance, seen_until) values ($1, ${nowMs} + $2)
-       on conflict (instance) do update set seen_until = excluded.seen_until`,
-      [this.#instance, this.#leaseMs],
-    );
+    if (!(await this.#holdName(tx))) throw this.#twice();
     // Nobody says to live for longer than a lease: a clock that was set back would keep the dead.
     await tx.run(
       `delete from millrace_instances where seen_until < ${nowMs} or seen_until > ${nowMs} + $1`,

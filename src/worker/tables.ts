@@ -46,6 +46,11 @@ function bookkeepingMigrations(dialect: Dialect): Readonly<Record<string, Migrat
         .execute(db);
       await sql.raw("insert into millrace_cache values (1, 0, 'closed', '')").execute(db);
     },
+    // Whose an instance's name is, where several hosts could use it.
+    "004-instance-runs": async (db) => {
+      const column = "run text not null default ''";
+      await sql.raw(`alter table millrace_instances add column ${column}`).execute(db);
+    },
   };
 }
 

@@ -24,7 +24,7 @@ import type {
 } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { isDependencyFailure } from "./outcome.ts";
-import { type LeaseTimes, type OwnedPartition, Ownership } from "./ownership.ts";
+import { type OwnedPartition, Ownership, type OwnershipParts } from "./ownership.ts";
 import { Pass } from "./pass.ts";
 import type { Observe } from "./pass-points.ts";
 import { Progress } from "./progress.ts";
@@ -37,7 +37,7 @@ import { Suspicion } from "./suspicion.ts";
 import { prepareBookkeeping } from "./tables.ts";
 import { Timers } from "./timers.ts";
 
-export interface WorkerParts {
+export interface WorkerParts extends Pick<OwnershipParts, "run" | "leaseTimes"> {
   readonly system: SystemDefinition;
   readonly definition: AnyWorker;
   /** The name of this process among the worker's instances; a restarted process keeps it. */
@@ -68,8 +68,6 @@ export interface WorkerParts {
   readonly isReplay?: boolean;
   /** How much may wait in the worker's database; the limits where not given. */
   readonly lineBounds?: LineBounds;
-  /** How long partitions stay with a silent instance; the limits where not given. */
-  readonly leaseTimes?: LeaseTimes;
   /** Shared by the instances of one process, so that each knows of the others at once. */
   readonly progress?: Progress;
   /** Told where the instance stands, step by step: this is how tests crash it there. */

@@ -51,6 +51,8 @@ class Reader implements AsyncDisposable {
   }
 
   async follow(block: Block): Promise<void> {
+    // What belongs on hosts of its own is followed there (test/hosts/scale-out.test.ts).
+    if (wordValue(block, "host") !== undefined) return;
     const file = wordValue(block, "file");
     if (file !== undefined) return await writeBlock(this.#folder, block, file);
     if (block.language === "sh" && !block.words.includes("norun")) return await this.#run(block);

@@ -57,7 +57,7 @@ export class Cluster implements AsyncDisposable {
 
   /** The file of the spans that host `a` keeps. */
   get traces(): string {
-    return join(this.#data("a"), "traces.db");
+    return join(this.data("a"), "traces.db");
   }
 
   host(name: HostName): Host {
@@ -138,7 +138,8 @@ export class Cluster implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #data(name: string): string {
+  /** The data folder of a host. */
+  data(name: string): string {
     return join(this.#folder, name);
   }
 
@@ -146,7 +147,7 @@ export class Cluster implements AsyncDisposable {
   async #prepare(): Promise<void> {
     const { address } = this.#network;
     // It lets in who comes from the hosts' own network, and listens nowhere else.
-    const hba = this.#data("hba.conf");
+    const hba = this.data("hba.conf");
     writeFileSync(hba, `host all all 127.0.0.1/32 trust\nhost all all ${address}/24 trust\n`);
     chmodSync(this.#folder, 0o755);
     this.#server = await PostgresServer.start({
@@ -155,8 +156,8 @@ export class Cluster implements AsyncDisposable {
     this.#engines = (await this.#server.createDatabase()).replace("127.0.0.1", address);
     const env = {
       ...process.env,
-      MILLRACE_DATA: this.#data("keys"),
-      MILLRACE_KEYS_FILE: this.#data("keys.json"),
+      MILLRACE_DATA: this.data("keys"),
+      MILLRACE_KEYS_FILE: this.data("keys.json"),
     };
     const { stdout } = await promisify(execFile)(
       process.execPath,
@@ -183,11 +184,11 @@ export class Cluster implements AsyncDisposable {
       MILLRACE_TRACES_PER_SECOND: "1000",
       MILLRACE_CLUSTER_SECRET: secret,
       MILLRACE_AUTH: "keys",
-      MILLRACE_KEYS_FILE: this.#data("keys.json"),
+      MILLRACE_KEYS_FILE: this.data("keys.json"),
       MILLRACE_HOST_NAME: name,
       // A busy machine starts all of these at once.
       MILLRACE_HANG_MS: "60000",
-      MILLRACE_DATA: this.#data(name),
+      MILLRACE_DATA: this.data(name),
     };
   }
 }

@@ -115,6 +115,18 @@ describe.skipIf(isSkipped)(what, { timeout: 120_000 }, () => {
     }
   });
 
+  it("does not let a second host run under the name of another", async () => {
+    const twin = { MILLRACE_HOST_NAME: "d", MILLRACE_DATA: cluster.data("twin") };
+    const refused = cluster.spawn("a", ["start", app, "--only", "worker"], twin);
+    expect(await endOf(refused)).toMatchObject({
+      code: 3,
+      output: expect.stringContaining("MR_INSTANCE_TWICE"),
+    });
+    // The one that has the name goes on with it.
+    await postAll("twin", 16);
+    expect(cluster.output).not.toContain("MR_INSTANCE_TWICE");
+  });
+
   it("goes on past a host that is cut off, says so when all are, and heals", async () => {
     const ask = () => cluster.get("/timelines/home?user=ada");
     cluster.host("d").cutOff();

@@ -15,6 +15,7 @@ import { openNatsQueue } from "../../src/engines/nats/queue.ts";
 import { judgeVersion } from "../../src/engines/nats/versions.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { AppendRequest, QueueEngine } from "../../src/queue/engine.ts";
+import { freePort } from "../support/free-port.ts";
 import { NatsCluster, natsMissing } from "../support/nats-cluster.ts";
 
 const missing = natsMissing();
@@ -153,6 +154,23 @@ describe.skipIf(missing)(`one NATS server${missing ? ` (${missing})` : ""}`, () 
     const findings = await inspectNats(`${lax.url}&monitor=${lax.monitorPorts}`, systemClock);
     const failed = findings.filter(({ status }) => status === "fail").map(({ what }) => what);
     expect(failed).toEqual(["NATS sync", "NATS replicas"]);
+  });
+
+  it("a server that is down keeps nobody from starting, one that hides how it syncs does", async () => {
+    const [server] = cluster.servers;
+    const alive = `127.0.0.1:${server?.port}`;
+    const monitor = server?.monitorPort;
+    const nobody = await freePort();
+    const sync = async (third: string) => {
+      const url = `nats://${alive},${alive},${third}?monitor=${monitor},${monitor},${nobody}`;
+      const findings = await inspectNats(url, systemClock);
+      return findings.find(({ what }) => what === "NATS sync");
+    };
+    expect(await sync(`127.0.0.1:${nobody}`)).toMatchObject({
+      status: "warn",
+      detail: expect.stringContaining(`127.0.0.1:${nobody} is down`),
+    });
+    expect(await sync(alive)).toMatchObject({ status: "fail" });
   });
 
   it("a queue that cannot be reached is told with its hosts, and without its password", async () => {

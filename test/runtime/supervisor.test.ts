@@ -4,7 +4,7 @@
  * delays are seen exactly and nothing waits for them.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,7 +65,7 @@ function supervise(plans: readonly BoxPlan[], behaviour: Record<string, string> 
   const { config } = parseConfig({}, {});
   const supervisor = new Supervisor({
     plans,
-    assignment: { app: "/app.ts", data: "/data", config, workerNames: ["a"] },
+    assignment: { app: "/app.ts", data: "/data", config, workerNames: ["a"], run: "one" },
     clock,
     log: silentLog,
     module: boxModule,
@@ -153,6 +153,18 @@ describe("keeping alive", () => {
     }
     await until(() => statusOf(supervisor, "worker-a-1")?.state === "waiting", "it was killed");
     expect(statusOf(supervisor, "worker-a-1")?.restarts).toBe(1);
+  });
+
+  it("lets a process load its code for longer than one may hang", async () => {
+    const supervisor = supervise([worker], { "worker-a-1": "slow" });
+    const started = supervisor.start();
+    await until(() => existsSync(journal), "it loads");
+    for (let ms = 0; ms <= 3 * limits.aliveTimeoutMs; ms += limits.aliveIntervalMs) {
+      clock.turn(limits.aliveIntervalMs);
+    }
+    writeFileSync(`${journal}.loaded`, "");
+    await started;
+    expect(statusOf(supervisor, "worker-a-1")?.restarts).toBe(0);
   });
 
   it("kills nobody where it was the supervisor itself that stood still", async () => {

@@ -5,6 +5,8 @@
  */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** Why there can be no hosts here; undefined where there can. */
 export function hostsMissing(): string | undefined {
@@ -37,9 +39,11 @@ export interface HostNetwork extends Disposable {
   /** Where the hosts reach this machine itself, on which the test and its servers run. */
   readonly address: string;
   readonly hosts: ReadonlyMap<string, Host>;
+  /** Adds lines to what every host finds in /etc/hosts. */
+  know(lines: string): void;
 }
 
-/** Makes a network of hosts; the first gets the address that ends in 11. */
+/** Makes a network of hosts with these names; the first gets the address that ends in 11. */
 export function hostNetwork(names: readonly string[]): HostNetwork {
   // Other tests may have networks at the same time.
   const [high, low] = [randomInt(64, 128), randomInt(256)];
@@ -51,6 +55,7 @@ export function hostNetwork(names: readonly string[]): HostNetwork {
     for (const namespace of made) {
       for (const pid of pidsOf(namespace)) killQuietly(pid);
       ip("netns", "del", namespace);
+      rmSync(etcOf(namespace), { recursive: true, force: true });
     }
     ip("link", "del", bridge);
   };
@@ -64,6 +69,8 @@ export function hostNetwork(names: readonly string[]): HostNetwork {
       const address = `${subnet}.${index + 11}`;
       ip("netns", "add", namespace);
       made.push(namespace);
+      mkdirSync(etcOf(namespace), { recursive: true });
+      writeFileSync(join(etcOf(namespace), "hosts"), "127.0.0.1 localhost\n");
       const inside = (...args: string[]) => ip("-n", namespace, ...args);
       ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace);
       ip("link", "set", cable, "master", bridge, "up");
@@ -74,7 +81,7 @@ export function hostNetwork(names: readonly string[]): HostNetwork {
         name,
         address,
         spawn: (command, args, options) =>
-          spawn("ip", ["netns", "exec", namespace, command, ...args], options),
+          spawn("ip", ["netns", "exec", namespace, ...named(name), command, ...args], options),
         cutOff: () => ip("link", "set", cable, "nomaster"),
         rejoin: () => ip("link", "set", cable, "master", bridge),
         kill: () => pidsOf(namespace).forEach(killQuietly),
@@ -83,6 +90,9 @@ export function hostNetwork(names: readonly string[]): HostNetwork {
     return {
       address: `${subnet}.1`,
       hosts: new Map(hosts.map((host) => [host.name, host])),
+      know: (lines) => {
+        for (const namespace of made) appendFileSync(join(etcOf(namespace), "hosts"), lines);
+      },
       [Symbol.dispose]: dispose,
     };
   } catch (error) {
@@ -90,6 +100,16 @@ export function hostNetwork(names: readonly string[]): HostNetwork {
     throw error;
   }
 }
+
+/** What `ip netns exec` shows there in place of the files of the same names in /etc. */
+const etcOf = (namespace: string): string => join("/etc/netns", namespace);
+
+/** Gives a program's host its name. */
+const named = (name: string): string[] => [
+  ...["unshare", "--uts", "sh", "-c"],
+  'hostname "$0" && exec "$@"',
+  name,
+];
 
 const ip = (...args: string[]): string =>
   execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });

@@ -50,14 +50,16 @@ export class Picture implements AsyncDisposable {
     environment: NodeJS.ProcessEnv = {},
     /** Until when to wait: the API answers, or every box is ready and the first screen is there. */
     until: "answering" | "whole" = "whole",
+    /** For how long to wait for that. */
+    patienceMs = waitOptions.timeout,
   ) {
     const data = await mkdtemp(join(tmpdir(), "mr-"));
     const port = await freePort();
     const where = ["--port", String(port), "--admin-port", "0", "--data", data];
     const args = ["start", join(root, app), ...where, ...options];
     const picture = new Picture(port, data, args, environment);
-    await picture.#untilReady();
-    if (until === "whole") await picture.#untilWhole();
+    await picture.#untilReady(patienceMs);
+    if (until === "whole") await picture.#untilWhole(patienceMs);
     return picture;
   }
 
@@ -107,17 +109,29 @@ export class Picture implements AsyncDisposable {
   /**
    * Kills the supervisor with `kill -9` and starts the system again, as a service manager does. Its
    * processes notice and end by themselves; until then the new one may find the port taken.
+   *
+   * @param until it answers again, or has only begun
    */
-  async killSupervisor(): Promise<void> {
+  async killSupervisor(until: "answering" | "begun" = "answering"): Promise<void> {
+    this.revive();
     const ended = once(this.#process, "exit");
     this.#process.kill("SIGKILL");
     await ended;
+    this.revive();
+    if (until === "begun") return;
     await vi.waitFor(async () => {
-      if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
-        this.#process = this.#spawn();
-      }
+      this.revive();
       await this.#untilReady();
     }, waitOptions);
+  }
+
+  /**
+   * Starts the system again where it has ended by itself, as a service manager does: a start that
+   * finds no database, say, fails.
+   */
+  revive(): void {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) return;
+    this.#process = this.#spawn();
   }
 
   /** Kills a box with `kill -9`, and waits until its successor is ready. */
@@ -171,20 +185,23 @@ export class Picture implements AsyncDisposable {
   }
 
   /** Every box is ready: only then comes the first screen. */
-  async #untilWhole(): Promise<void> {
-    await vi.waitFor(
-      () => expect(this.#output.slice(this.#spawnedAt)).toMatch(/^millrace \d/m),
-      waitOptions,
-    );
+  async #untilWhole(timeout = waitOptions.timeout): Promise<void> {
+    await vi.waitFor(() => expect(this.#output.slice(this.#spawnedAt)).toMatch(/^millrace \d/m), {
+      ...waitOptions,
+      timeout,
+    });
   }
 
-  async #untilReady(): Promise<void> {
-    await vi.waitFor(async () => {
-      if (this.#process.exitCode !== null) throw new Error(`it ended:\n${this.#output}`);
-      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
-      if (answer?.status !== 200) throw new Error(`not ready yet:\n${this.#output}`);
-      await answer.body?.cancel();
-    }, waitOptions);
+  async #untilReady(timeout = waitOptions.timeout): Promise<void> {
+    await vi.waitFor(
+      async () => {
+        if (this.#process.exitCode !== null) throw new Error(`it ended:\n${this.#output}`);
+        const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+        if (answer?.status !== 200) throw new Error(`not ready yet:\n${this.#output}`);
+        await answer.body?.cancel();
+      },
+      { ...waitOptions, timeout },
+    );
   }
 }
 

@@ -155,6 +155,7 @@ export class Bench implements AsyncDisposable {
       readonly lineBounds?: LineBounds;
       readonly progress?: Progress;
       readonly inboxMs?: number;
+      readonly run?: string;
       readonly leaseTimes?: LeaseTimes;
       readonly startFrom?: StartFrom;
       /** The database's file, in the bench's folder. */
@@ -189,6 +190,7 @@ export class Bench implements AsyncDisposable {
       ...(options.progress === undefined ? {} : { progress: options.progress }),
       ...(options.inboxMs === undefined ? {} : { inboxMs: options.inboxMs }),
       ...(options.leaseTimes === undefined ? {} : { leaseTimes: options.leaseTimes }),
+      ...(options.run === undefined ? {} : { run: options.run }),
     });
     await worker.start();
     const instance = { worker, database, fatal };

@@ -51,16 +51,28 @@ async function serverFindings(
   const versions = told.length > 0 ? told.map(({ version }) => version) : [nc.info?.version ?? ""];
   return [
     ...[...new Set(versions)].map(judgeVersion),
-    syncFinding(address, servers),
+    await syncFinding(address, servers),
     ...payloadFindings(nc.info?.max_payload ?? 0),
     ...told.flatMap((server) => clockFindings(server, nowMs)),
   ];
 }
 
-function syncFinding(
-  { servers, monitor }: NatsAddress,
+/** Whether a server takes clients. */
+async function answersAt(server: string, address: NatsAddress): Promise<boolean> {
+  try {
+    const nc = await connectTo({ ...address, servers: [server] });
+    await nc.close();
+    return true;
+  } catch (error) {
+    return !isMillraceError(error, "MR_QUEUE_UNAVAILABLE");
+  }
+}
+
+async function syncFinding(
+  address: NatsAddress,
   told: readonly (MonitoredServer | undefined)[],
-): NatsFinding {
+): Promise<NatsFinding> {
+  const { servers, monitor } = address;
   const what = "NATS sync";
   const remedy = "Set  jetstream { sync_interval: always }  on every server.";
   const lax = servers.filter((_, at) => told[at]?.syncAlways === false);
@@ -69,6 +81,14 @@ function syncFinding(
     return { what, status: "fail", detail, remedy };
   }
   const silent = servers.filter((_, at) => told[at] === undefined);
+  // The loss of one of three stops nobody, nor keeps anybody from starting.
+  if (silent.length > 0 && silent.length < servers.length / 2) {
+    const answers = await Promise.all(silent.map((server) => answersAt(server, address)));
+    if (!answers.includes(true)) {
+      const detail = `${silent.join(", ")} is down, and does not say whether it syncs before it acknowledges`;
+      return { what, status: "warn", detail, remedy: "Start it again." };
+    }
+  }
   if (silent.length > 0) {
     const detail = `${silent.join(", ")} does not say whether it syncs before it acknowledges`;
     const how =

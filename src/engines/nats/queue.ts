@@ -20,7 +20,7 @@ import { parseNatsAddress } from "./address.ts";
 import { Appender } from "./appender.ts";
 import { BatchWriter } from "./batch-writer.ts";
 import { type Claim, Claims } from "./claims.ts";
-import { toMillraceError } from "./failures.ts";
+import { toMillraceError, unavailable } from "./failures.ts";
 import { TrimMarks } from "./marks.ts";
 import { syncedServers } from "./monitoring.ts";
 import { connectTo, openWhenReady, refuseOldServer } from "./opening.ts";
@@ -32,6 +32,7 @@ import {
   identityChanged,
   identityOf,
   infoOf,
+  leadsForMs,
   type OpenedStream,
   StreamReads,
   writeSeal,
@@ -181,11 +182,17 @@ class NatsQueue implements QueueEngine {
     this.#assertOpen();
     return await this.#asking(async () => {
       const partitions = Array.from({ length: this.partitions }, (_, partition) => partition);
+      const untilMs = await this.#leadsUntil();
       // The marks last: what a trim removes in between has its mark before it is gone.
       const ends = await Promise.all(partitions.map((partition) => this.#lastOf(partition)));
       await this.#marks.read();
       // In a stream that was made anew none of these subjects has anything.
       await this.#checkIdentity();
+      if (this.#parts.clock.monotonic() >= untilMs) {
+        throw unavailable(
+          "The server that leads the stream may have been cut off from the others.",
+        );
+      }
       return new Map(
         partitions.map((partition) => [
           partition,
@@ -193,6 +200,14 @@ class NatsQueue implements QueueEngine {
         ]),
       );
     });
+  }
+
+  /** Until when, by the monotonic clock, what the stream's leader answers is the newest. */
+  async #leadsUntil(): Promise<number> {
+    const { clock, jsm, stream } = this.#parts;
+    const askedMs = clock.monotonic();
+    const info = await infoOf(jsm, stream.name);
+    return info === undefined ? Number.POSITIVE_INFINITY : askedMs + leadsForMs(info);
   }
 
   async #lastOf(partition: number): Promise<number> {

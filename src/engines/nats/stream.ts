@@ -8,6 +8,7 @@ import {
   type StreamInfo,
 } from "@nats-io/jetstream";
 import { MillraceError } from "../../lib/errors.ts";
+import { limits } from "../../lib/limits.ts";
 import { Subjects } from "./subjects.ts";
 
 /** What the queue's stream says of itself in its metadata. */
@@ -138,6 +139,21 @@ export async function writeSeal(
     ...config,
     metadata: seal === undefined ? metadata : { ...metadata, [keys.seal]: seal },
   });
+}
+
+/**
+ * For how long after it was asked nobody can lead the stream but the server that answered: the
+ * others elect another once they have heard nothing of it for a while. One that was cut off from
+ * them goes on answering from what it has; of it this is 0.
+ */
+export function leadsForMs({ cluster, config }: StreamInfo): number {
+  if (config.num_replicas === 1) return Number.POSITIVE_INFINITY;
+  const heardMs = (cluster?.replicas ?? [])
+    .map(({ active, current }) => (active > 0 || current ? active / 1e6 : limits.natsElectionMs))
+    .toSorted((one, other) => one - other);
+  // With so many others it is a majority.
+  const others = Math.floor(config.num_replicas / 2);
+  return Math.max(0, limits.natsElectionMs - (heardMs[others - 1] ?? limits.natsElectionMs));
 }
 
 /**

@@ -15,6 +15,8 @@ export interface BoxContext {
   versions(): Promise<string>;
   /** The names of all of its workers, in its order. */
   readonly workerNames: readonly string[];
+  /** The run of the supervisor above this process. */
+  readonly run: string;
   readonly config: Config;
   readonly data: DataFolder;
   readonly engines: Engines;

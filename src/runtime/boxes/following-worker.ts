@@ -4,6 +4,7 @@ import { limits } from "../../lib/limits.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Place, ScheduledId, WorkerLink } from "../../worker/link.ts";
 import type { Worker } from "../../worker/worker.ts";
+import { patiently } from "../patience.ts";
 
 /** A worker, and the database on which it runs. */
 export interface OpenedWorker {
@@ -94,9 +95,17 @@ export class FollowingWorker implements WorkerLink {
   }
 
   async #open(): Promise<OpenedWorker> {
-    const opened = await this.#parts.open(await this.#parts.currentPlace());
-    await opened.worker.start();
-    return opened;
+    return await patiently(async () => {
+      const opened = await this.#parts.open(await this.#parts.currentPlace());
+      try {
+        await opened.worker.start();
+        return opened;
+      } catch (thrown) {
+        await opened.worker.stop();
+        await opened.close();
+        throw thrown;
+      }
+    }, this.#parts);
   }
 
   /** Undefined where that cannot be told now: whoever works on the database waits for it, too. */

@@ -7,6 +7,7 @@ import { createQueue } from "../../queue/queue.ts";
 import type { SystemDefinition } from "../../system/system.ts";
 import { createHttpWorkerLink } from "../../worker/http-link.ts";
 import type { Config } from "../config.ts";
+import { patiently } from "../patience.ts";
 import type { GatewayPlan } from "../topology.ts";
 import type { BoxContext, StartBox } from "./box.ts";
 import { tracingOf } from "./box-tracing.ts";
@@ -18,7 +19,7 @@ export const startGateway: StartBox<GatewayPlan> = async (plan, context) => {
   const [system, tracing, engine, spans, auth] = await Promise.all([
     context.application(),
     tracingOf(plan.title, context),
-    engines.queue(),
+    patiently(() => engines.queue(), context),
     engines.spans(),
     authOf(context),
   ]);

@@ -43,7 +43,15 @@ class BoxProcess {
   constructor(kind: ProcessPlan["kind"], name: string, drainMs: number) {
     this.#name = name;
     this.#loading = loaders[kind]();
-    this.#loading.catch(() => {});
+    // The first word: from here on silence means that it hangs.
+    const speak = () => tell({ kind: "alive" });
+    this.#loading.then(
+      () => {
+        speak();
+        systemClock.every(limits.aliveIntervalMs, speak);
+      },
+      () => {},
+    );
     // Ctrl-C, a closed terminal and most service managers signal every process of the group.
     for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
     process.on("SIGTERM", () => this.#askToStop(drainMs));
@@ -53,7 +61,6 @@ class BoxProcess {
     );
     process.once("disconnect", () => this.#stop());
     process.on("message", (message: ToBox) => this.#hear(message));
-    systemClock.every(limits.aliveIntervalMs, () => tell({ kind: "alive" }));
   }
 
   #hear(message: ToBox): void {
@@ -70,7 +77,8 @@ class BoxProcess {
     }
   }
 
-  async #begin({ plan, app, data: folder, config, workerNames }: Assignment): Promise<void> {
+  async #begin(assignment: Assignment): Promise<void> {
+    const { plan, app, data: folder, config, workerNames, run } = assignment;
     try {
       const clock = systemClock;
       const data = dataFolderAt(folder);
@@ -82,6 +90,7 @@ class BoxProcess {
         application: () => loadApplication(app),
         versions: () => versionsOf(app),
         workerNames,
+        run,
         config,
         data,
         engines: this.#engines,

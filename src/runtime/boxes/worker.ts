@@ -11,6 +11,7 @@ import { createWorkerServer } from "../../worker/server.ts";
 import { storeTable } from "../../worker/store-table.ts";
 import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
+import { isPostgres } from "../engines.ts";
 import type { WorkerPlan } from "../topology.ts";
 import { windowsOf } from "../windows.ts";
 import type { BoxContext, StartBox } from "./box.ts";
@@ -74,6 +75,8 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
     assert(first !== undefined, "a worker has a lane");
     const { instance } = plan;
     const shared = {
+      // A file's users hold the lock of its folder: nobody else could have their names.
+      ...(isPostgres(config.database) ? { run: context.run } : {}),
       ...{ system, definition, version, tracing, clock, log },
       queue: createQueue(queueEngine, { clock }),
       cache: createCache({

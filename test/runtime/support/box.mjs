@@ -2,7 +2,8 @@
  * A stand-in for the process of a box, for the tests of the supervisor. Its second argument is the
  * box's name; what it does is told by BOX_BEHAVIOUR, a JSON object from names to behaviours:
  * serve (default), crash (ends with status 7 when ready), fail (reports a mistake and ends),
- * hang (blocks its event loop once ready), stubborn (does not stop), progress (as crash, but gets
+ * hang (blocks its event loop once ready), slow (says nothing before there is a file
+ * BOX_JOURNAL.loaded), stubborn (does not stop), progress (as crash, but gets
  * something done before).
  *
  * Every step is a line of the file BOX_JOURNAL: `name step pid`.
@@ -12,7 +13,13 @@ import { appendFileSync, existsSync } from "node:fs";
 const name = process.argv[3];
 const behaviours = JSON.parse(process.env.BOX_BEHAVIOUR ?? "{}");
 const behaviour = behaviours[name] ?? "serve";
+const loaded = `${process.env.BOX_JOURNAL}.loaded`;
 const note = (step) => appendFileSync(process.env.BOX_JOURNAL, `${name} ${step} ${process.pid}\n`);
+
+if (behaviour === "slow") {
+  note("loading");
+  while (!existsSync(loaded)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+}
 
 process.on("SIGINT", () => {});
 process.once("disconnect", () => {
