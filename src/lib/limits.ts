@@ -228,6 +228,12 @@ export const limits = {
   pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 960,
+  /** Where confirmed rows are removed in transactions of their own: many with each. */
+  outboxSweepMs: 1_000,
+  /** A transaction that others have undone so often in a row runs again while they wait. */
+  conflictsMax: 3,
+  /** So many batches at most run alone before it is tried again to run them beside others. */
+  aloneBatchesMax: 64,
   prepareConcurrencyMax: 32,
   /** The wall clock was set back where it lags behind the steady one by more than this. */
   clockSetBackMs: 2_000,

@@ -22,13 +22,16 @@ export interface OutboxParts {
 /**
  * Relays emitted events to the queue, in order, after the commit that stored them. A crash between
  * the queue's receipt and the row's removal relays the same ids again, which the queue tells apart.
- * Rows that the queue has confirmed are removed by the next transaction that happens anyway.
+ * Rows that the queue has confirmed are removed by the next transaction that happens anyway; or,
+ * where the database lets others in, now and then beside it: there, a transaction that removes rows
+ * and one that adds some would stand in each other's way.
  */
 export class Outbox {
   readonly #parts: OutboxParts;
   #waiting: OutboxRow[] = [];
   #confirmed: number[] = [];
   #relaying: Promise<void> | undefined;
+  #sweeping: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
   constructor(parts: OutboxParts) {
@@ -83,8 +86,9 @@ export class Outbox {
     this.#confirmed = this.#confirmed.filter((seq) => !gone.has(seq));
   }
 
-  get hasConfirmed(): boolean {
-    return this.#confirmed.length > 0;
+  /** Whether the next transaction is to remove rows. */
+  get wantsSweep(): boolean {
+    return this.#confirmed.length > 0 && this.#parts.database.beside === undefined;
   }
 
   /** Waits until nothing is under way. */
@@ -95,6 +99,7 @@ export class Outbox {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#relaying;
+    await this.#sweeping;
   }
 
   async #relay(): Promise<void> {
@@ -107,6 +112,7 @@ export class Outbox {
         const done = new Set(rows.map(({ seq }) => seq));
         this.#waiting = this.#waiting.filter(({ seq }) => !done.has(seq));
         this.#confirmed.push(...done);
+        this.#sweepBeside();
         failures = 0;
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
@@ -116,6 +122,21 @@ export class Outbox {
         await clock.sleep(delay, this.#stop.signal);
       }
     }
+  }
+
+  /** What fails is tried again with what is confirmed next. */
+  #sweepBeside(): void {
+    const { clock, database } = this.#parts;
+    if (database.beside === undefined) return;
+    this.#sweeping ??= (async () => {
+      await clock.sleep(limits.outboxSweepMs, this.#stop.signal);
+      const swept = await database.beside?.((tx) => this.sweep(tx));
+      this.removed(swept ?? []);
+    })()
+      .catch(() => {})
+      .finally(() => {
+        this.#sweeping = undefined;
+      });
   }
 
   async #append(rows: readonly OutboxRow[]): Promise<void> {

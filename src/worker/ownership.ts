@@ -61,6 +61,9 @@ interface PositionRow {
  *
  *   free ──take, epoch + 1──▶ owned ──let go, or the lease runs out──▶ free
  *
+ * A lease that has run out is as good while its owner says that it lives, which it does beside a
+ * transaction that takes long: the rows of the partitions are that transaction's.
+ *
  * Leases only decide who tries: what makes it safe that two believe in one partition is the epoch
  * in every commit (`WorkerStore.advance`).
  */
@@ -171,23 +174,28 @@ export class Ownership {
   }
 
   /**
-   * Renews the leases beside a transaction that takes long, where the database lets others in
-   * meanwhile: a slow handler is no dead owner. Whoever has lost a partition hears of it at the
-   * commit.
+   * Tells that this instance lives beside a transaction that takes long, where the database lets
+   * others in meanwhile: a slow handler is no dead owner. Whoever has lost a partition hears of it
+   * at the commit.
    */
   async #keep(): Promise<void> {
     if (this.#owned.size === 0 || !this.isDue) return;
-    await this.#database.beside?.((tx) => this.#renewIn(tx)).catch(() => {});
+    await this.#database.beside?.((tx) => this.#live(tx)).catch(() => {});
+  }
+
+  async #live(tx: Transaction): Promise<void> {
+    await tx.run(
+      `update millrace_instances set seen_until = ${this.#database.dialect.nowMs} + $2
+       where instance = $1`,
+      [this.#instance, this.#leaseMs],
+    );
   }
 
   /** Renews what is still held, and tells how many that were. */
   async #renewIn(tx: Transaction): Promise<number> {
     const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
     const { dialect } = this.#database;
-    await tx.run(
-      `update millrace_instances set seen_until = ${dialect.nowMs} + $2 where instance = $1`,
-      [this.#instance, this.#leaseMs],
-    );
+    await this.#live(tx);
     const renewed = await tx.run(
       `update millrace_positions set lease_until = ${dialect.nowMs} + $2
        from ${dialect.each("$1")} where partition = cast(value ->> 0 as bigint)
@@ -258,7 +266,8 @@ export class Ownership {
     );
     const positions = await tx.run<PositionRow & { free: number }>(
       `select partition, position, owner, epoch, lease_until, paused,
-         case when owner is null or lease_until < ${nowMs} or lease_until > ${nowMs} + $1
+         case when owner is null or (lease_until < ${nowMs} or lease_until > ${nowMs} + $1)
+             and not exists (select 1 from millrace_instances where instance = owner)
            then 1 else 0 end as free
        from millrace_positions order by partition`,
       [this.#leaseMs],

@@ -91,7 +91,7 @@ export class DeliveryRun implements AsyncDisposable {
 
   static async begin(whenDead: WhenDead, seed: number): Promise<DeliveryRun> {
     const clock = handClock();
-    const bench = await Bench.open(inMemory, clock);
+    const bench = await Bench.open({ above: inMemory, clock });
     const database = await bench.openDatabase("database.db");
     const run = new DeliveryRun(bench, clock, database, whenDead, seed);
     await run.#join(`counter ${++run.#started}`);
