@@ -229,7 +229,7 @@ export const limits = {
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 960,
   /** Where confirmed rows are removed in transactions of their own: many with each. */
-  outboxSweepMs: 1_000,
+  outboxSweepMs: 250,
   /** A transaction that others have undone so often in a row runs again while they wait. */
   conflictsMax: 3,
   /** So many batches at most run alone before it is tried again to run them beside others. */

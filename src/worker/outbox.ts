@@ -124,19 +124,28 @@ export class Outbox {
     }
   }
 
-  /** What fails is tried again with what is confirmed next. */
   #sweepBeside(): void {
-    const { clock, database } = this.#parts;
-    if (database.beside === undefined) return;
-    this.#sweeping ??= (async () => {
+    if (this.#parts.database.beside === undefined) return;
+    this.#sweeping ??= this.#sweepAll().finally(() => {
+      this.#sweeping = undefined;
+    });
+  }
+
+  async #sweepAll(): Promise<void> {
+    const { clock, database, observe } = this.#parts;
+    while (this.#confirmed.length > 0) {
       await clock.sleep(limits.outboxSweepMs, this.#stop.signal);
-      const swept = await database.beside?.((tx) => this.sweep(tx));
-      this.removed(swept ?? []);
-    })()
-      .catch(() => {})
-      .finally(() => {
-        this.#sweeping = undefined;
-      });
+      if (this.#stop.signal.aborted) return;
+      const sweep = async (tx: Transaction) => {
+        const seqs = await this.sweep(tx);
+        observe?.("before-sweep");
+        return seqs;
+      };
+      // Whatever stands against it may be gone the next time.
+      const swept = (await database.beside?.(sweep).catch(() => [])) ?? [];
+      if (swept.length > 0) observe?.("after-sweep");
+      this.removed(swept);
+    }
   }
 
   async #append(rows: readonly OutboxRow[]): Promise<void> {

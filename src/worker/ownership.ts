@@ -108,14 +108,19 @@ export class Ownership {
     return Math.max(0, this.#nextBeat - this.#clock.monotonic());
   }
 
-  /** Makes the rows of all partitions, once: each begins at its given position. */
+  /**
+   * Makes the rows of all partitions, once: each begins at its given position. Those that are there
+   * are not tried: that would wait for whoever stands still within a transaction on one.
+   */
   async prepare(starts: ReadonlyMap<number, number>): Promise<void> {
     const { dialect } = this.#database;
     await this.#database.transaction(async (tx) => {
       await tx.run(
         `insert into millrace_positions (partition, position, owner, epoch, lease_until)
          select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint), null, 0, 0
-         from ${dialect.each("$1")} where true on conflict do nothing`,
+         from ${dialect.each("$1")} where not exists (
+           select 1 from millrace_positions where partition = cast(value ->> 0 as bigint))
+         on conflict do nothing`,
         [JSON.stringify([...starts])],
       );
       // Left by a former life that was killed while it waited.
