@@ -60,7 +60,7 @@ export async function openWorkers(flags: Flags, name?: string): Promise<OpenedWo
   }
 }
 
-/** But for those whose first start never came so far: they have done nothing that could be shown. */
+/** But for those whose first start never came so far: they have done nothing yet to be shown. */
 async function startedWorkers(engines: Engines, known: readonly string[], name?: string) {
   const workers: OpenedWorker[] = [];
   for (const worker of known.filter((worker) => name === undefined || worker === name)) {
