@@ -289,6 +289,8 @@ export const limits = {
   databaseReadersMax: 8,
   /** A statement of the framework's own that is silent for so long has nobody at its other end. */
   databaseStatementMs: 60_000,
+  /** How long a transaction waits for others that run alone, or at all: a handler may take long. */
+  databaseTurnMs: 45_000,
   /** How long a rollback waits for a statement that still runs, before its session is ended. */
   databaseRollbackMs: 500,
   /**

@@ -9,6 +9,8 @@ import { type HandlerDefinition, on, type Queries, query } from "millrace";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { openPostgresDatabase } from "../../src/engines/postgres/database.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { limits } from "../../src/lib/limits.ts";
 import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
 import {
   Bench,
@@ -102,6 +104,24 @@ describePostgres("two lanes on PostgreSQL", () => {
     const numbers = [await read(reader(one), "x"), await read(reader(one), "y")];
     // One after the other, in whatever order.
     expect(numbers.toSorted()).toEqual([1, 2]);
+  });
+
+  it("wait for each other's turn for as long as a handler may take", async () => {
+    const open = () => openPostgresDatabase({ url: server.url, schema: "turns" });
+    const [one, two] = [await open(), await open()];
+    const hasBegun = Promise.withResolvers<void>();
+    const slow = one.transaction(async (tx) => {
+      await tx.run("select 1");
+      hasBegun.resolve();
+      await systemClock.sleep(limits.busyTimeoutMs + 500);
+    });
+    await hasBegun.promise;
+    const works = [{ isAlone: true }, { isSerializable: true }].map((options) =>
+      two.transaction((tx) => tx.run("select 1 as n"), options),
+    );
+    expect(await Promise.all(works)).toEqual([[{ n: 1 }], [{ n: 1 }]]);
+    await slow;
+    await Promise.all([one.close(), two.close()]);
   });
 
   it("leave nothing in the cache that another has changed since they began", async () => {

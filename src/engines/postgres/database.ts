@@ -87,7 +87,8 @@ interface Parts {
  * the cheaper way; and the price that is put on the other one must not have it compiled.
  */
 function beginnings({ schema, isolation }: Pick<Parts, "schema" | "isolation">) {
-  const lock = (mode: string) => `lock table millrace_turns in ${mode} mode`;
+  const lock = (mode: string) => `set local lock_timeout = ${limits.databaseTurnMs};
+    lock table millrace_turns in ${mode} mode; set local lock_timeout = ${limits.busyTimeoutMs}`;
   const isTracked = isolation === "serializable";
   const plans = isTracked ? "set local enable_seqscan = off; set local jit = off; " : "";
   return {
