@@ -19,7 +19,7 @@ const leaseTimes = isOnPostgres()
   ? { leaseMs: 400, heartbeatMs: 100 }
   : { leaseMs: 100, heartbeatMs: 25 };
 const eventsPerWave = 8;
-const rounds = isOnPostgres() ? 20 : 100;
+const rounds = isOnPostgres() ? 12 : 100;
 
 interface Pair {
   readonly instances: Instances;
@@ -92,7 +92,7 @@ it(`fences an owner that slept beyond its lease, ${rounds} times`, async () => {
 it("relays what an owner emitted once, where its heir relays it as well", async () => {
   await using instances = await Instances.open();
   const { one, two } = start(instances);
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < rounds / 10; round++) {
     const [victim, name] = round % 2 === 0 ? [one, "two"] : [two, "one"];
     await haveBoth(instances);
     await stopAt("after-commit", victim, instances);
