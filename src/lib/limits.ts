@@ -228,11 +228,8 @@ export const limits = {
   pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 960,
-  /** Where confirmed rows are removed in transactions of their own: many with each. */
-  outboxSweepMs: 250,
-  /** A transaction that others have undone so often in a row runs again while they wait. */
+  /** A batch that others have undone so often runs alone, as do so many at most behind it. */
   conflictsMax: 3,
-  /** So many batches at most run alone before it is tried again to run them beside others. */
   aloneBatchesMax: 64,
   prepareConcurrencyMax: 32,
   /** The wall clock was set back where it lags behind the steady one by more than this. */
@@ -289,8 +286,6 @@ export const limits = {
   databaseReadersMax: 8,
   /** A statement of the framework's own that is silent for so long has nobody at its other end. */
   databaseStatementMs: 60_000,
-  /** How long a transaction waits for others that run alone, or at all: a handler may take long. */
-  databaseTurnMs: 45_000,
   /** How long a rollback waits for a statement that still runs, before its session is ended. */
   databaseRollbackMs: 500,
   /**

@@ -19,6 +19,9 @@ export interface OutboxParts {
   readonly observe?: Observe;
 }
 
+/** Where confirmed rows are removed in transactions of their own: many with each. */
+const sweepMs = limits.heartbeatMs / 4;
+
 /**
  * Relays emitted events to the queue, in order, after the commit that stored them. A crash between
  * the queue's receipt and the row's removal relays the same ids again, which the queue tells apart.
@@ -134,7 +137,7 @@ export class Outbox {
   async #sweepAll(): Promise<void> {
     const { clock, database, observe } = this.#parts;
     while (this.#confirmed.length > 0) {
-      await clock.sleep(limits.outboxSweepMs, this.#stop.signal);
+      await clock.sleep(sweepMs, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       const sweep = async (tx: Transaction) => {
         const seqs = await this.sweep(tx);

@@ -39,10 +39,10 @@ async function settle(instances: Instances): Promise<void> {
   expect(await instances.violations()).toEqual([]);
 }
 
-/** A server makes each life longer: there one after another, so that none has to wait for others. */
-const each = isOnPostgres() ? it.each : it.concurrent.each;
+/** A server makes each life longer: there one after another, so that none waits for others. */
+const them = isOnPostgres() ? it : it.concurrent;
 
-each(passPoints)("survives deaths in a row at %s", async (point) => {
+them.each(passPoints)("survives deaths in a row at %s", async (point) => {
   await using instances = await Instances.open();
   let deaths = 0;
   for (let life = 0; life < livesMax && deaths < deathsWanted; life++) {

@@ -77,6 +77,9 @@ interface Parts {
   readonly ownReaders: boolean;
 }
 
+/** Who waits for others to end outlasts a handler that hangs, or a process that stands still. */
+const turnMs = limits.handlerTimeoutMs + limits.databaseIdleMs + limits.busyTimeoutMs;
+
 /**
  * How each kind of transaction begins, in one round trip. All but those beside take the lock of an
  * empty table, shared or alone: a lock of a table is the only one that can be had before the
@@ -87,7 +90,7 @@ interface Parts {
  * the cheaper way; and the price that is put on the other one must not have it compiled.
  */
 function beginnings({ schema, isolation }: Pick<Parts, "schema" | "isolation">) {
-  const lock = (mode: string) => `set local lock_timeout = ${limits.databaseTurnMs};
+  const lock = (mode: string) => `set local lock_timeout = ${turnMs};
     lock table millrace_turns in ${mode} mode; set local lock_timeout = ${limits.busyTimeoutMs}`;
   const isTracked = isolation === "serializable";
   const plans = isTracked ? "set local enable_seqscan = off; set local jit = off; " : "";
