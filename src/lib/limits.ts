@@ -228,9 +228,6 @@ export const limits = {
   pruneIntervalMs: 10_000,
   inboxMs: 8 * 24 * 3_600_000,
   outboxRelayEventsMax: 960,
-  /** A batch that others have undone so often runs alone, as do so many at most behind it. */
-  conflictsMax: 3,
-  aloneBatchesMax: 64,
   prepareConcurrencyMax: 32,
   /** The wall clock was set back where it lags behind the steady one by more than this. */
   clockSetBackMs: 2_000,
