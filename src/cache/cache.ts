@@ -55,8 +55,11 @@ export interface WorkerCache {
     load: () => Promise<unknown>,
     options?: ReadOptions,
   ): Promise<{ readonly text: string; readonly source: ReadSource }>;
-  /** The cache as the handlers of one transaction see it. */
-  transactionView(): TransactionView;
+  /**
+   * The cache as the handlers of one transaction see it; `isEmpty` where it sees no more than the
+   * database does, and keeps nothing of what it reads there.
+   */
+  transactionView(options?: { readonly isEmpty: boolean }): TransactionView;
   /**
    * Before a commit that touches these keys, and within its transaction where the engine's stores
    * can be lost; each call is followed by one of `release`, also where it failed.
@@ -121,9 +124,11 @@ class FencedCache implements WorkerCache {
     return this.#counted(await this.#flights.inTurn(key, textOf(load)).text, "miss");
   }
 
-  transactionView(): TransactionView {
+  transactionView({ isEmpty } = { isEmpty: false }): TransactionView {
     return new TransactionView({
-      lookUp: (key) => this.#lookUp(key, this.#follower?.catchUp()),
+      lookUp: isEmpty
+        ? async () => undefined
+        : (key) => this.#lookUp(key, this.#follower?.catchUp()),
       fill: (key, text, fence) => this.#fill(key, text, fence, this.#ttlMs),
     });
   }

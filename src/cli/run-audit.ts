@@ -1,6 +1,7 @@
 import { limits } from "../lib/limits.ts";
 import type { Flags } from "../runtime/config.ts";
 import { deedJson, deedsAt } from "../worker/audit.ts";
+import { hasBookkeeping } from "../worker/tables.ts";
 import type { ExitCode } from "./command.ts";
 import { limitOf } from "./limit-option.ts";
 import type { Output } from "./output.ts";
@@ -19,6 +20,8 @@ export async function listDeeds({ worker, limit, flags, output }: Call): Promise
   await using opened = await openWorkers(flags, worker);
   const deeds = [];
   for (const { name, database } of opened.workers) {
+    // Noted since a version that this worker may not have been started with yet.
+    if (!(await hasBookkeeping(database, "002-audit"))) continue;
     for (const deed of await deedsAt(database, limitEach)) deeds.push(deedJson(name, deed));
   }
   deeds.sort((one, other) => one.at.localeCompare(other.at));

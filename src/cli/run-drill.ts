@@ -168,6 +168,8 @@ async function startServers(
       return await (await import("../drill/servers/nats.ts")).startNats(options);
     case "postgres":
       return await (await import("../drill/servers/postgres.ts")).startPostgres(options);
+    case "postgres-queue":
+      return await (await import("../drill/servers/postgres.ts")).startPostgresQueue(options);
     case "redis":
       return await (await import("../drill/servers/redis.ts")).startRedis(options);
   }

@@ -6,8 +6,9 @@ import type { QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
 import { type DataFolder, existingDataFolder } from "../runtime/data-folder.ts";
 import type { DatabasePlaces } from "../runtime/database-places.ts";
-import { createEngines } from "../runtime/engines.ts";
+import { createEngines, type Engines } from "../runtime/engines.ts";
 import { type OpenedWorker, unknownWorker } from "../worker/redrive.ts";
+import { hasBookkeeping } from "../worker/tables.ts";
 
 /** Who calls the command line, for the audit. */
 export function caller(): string {
@@ -41,23 +42,31 @@ export async function openWorkers(flags: Flags, name?: string): Promise<OpenedWo
     throw error;
   };
   const engines = createEngines({ config, data, clock: systemClock, onFatal });
-  const places = await engines.places();
-  const known = await places.workers();
-  const wanted = name === undefined ? known : known.filter((worker) => worker === name);
-  if (name !== undefined && wanted.length === 0) {
-    throw unknownWorker(name, known);
+  try {
+    const places = await engines.places();
+    return {
+      data,
+      places,
+      workers: await startedWorkers(engines, await places.workers(), name),
+      open: (worker, place) => engines.database(worker, place),
+      queue: () => engines.queue(),
+      cache: () => engines.cache(),
+      [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
+    };
+  } catch (thrown) {
+    // What is open would keep the process from ending.
+    await engines[Symbol.asyncDispose]();
+    throw thrown;
   }
+}
+
+/** But for those whose first start never came so far: they have done nothing yet to be shown. */
+async function startedWorkers(engines: Engines, known: readonly string[], name?: string) {
   const workers: OpenedWorker[] = [];
-  for (const worker of wanted) {
-    workers.push({ name: worker, database: await engines.database(worker) });
+  for (const worker of known.filter((worker) => name === undefined || worker === name)) {
+    const database = await engines.database(worker);
+    if (await hasBookkeeping(database)) workers.push({ name: worker, database });
   }
-  return {
-    data,
-    places,
-    workers,
-    open: (worker, place) => engines.database(worker, place),
-    queue: () => engines.queue(),
-    cache: () => engines.cache(),
-    [Symbol.asyncDispose]: () => engines[Symbol.asyncDispose](),
-  };
+  if (name !== undefined && workers.length === 0) throw unknownWorker(name, known);
+  return workers;
 }

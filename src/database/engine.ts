@@ -34,6 +34,8 @@ export interface DatabaseEngine {
    *
    * @throws TransactionBroken where a statement failed, in a database whose transactions end with
    *   that, and `work` went on all the same: nothing happened
+   * @throws MR_DATABASE_CONFLICT where other transactions stood against it: nothing happened, and
+   *   the same work may do better at once
    * @throws MR_DATABASE_UNAVAILABLE where the database is locked, gone or full: nothing happened
    * @throws MR_RESULT_UNKNOWN where the commit itself failed: read before doing anything else
    */
@@ -43,10 +45,17 @@ export interface DatabaseEngine {
   ): Promise<Result>;
 
   /**
-   * A transaction beside the one that runs, for what must not wait for a handler. Absent where the
-   * database has one writer at a time.
+   * A transaction beside the one that runs, for what must not wait for a handler, nor for who is
+   * alone. Absent where the database has one writer at a time.
    */
   beside?<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
+
+  /**
+   * Others commit while its serializable transactions go on seeing what they saw first: what these
+   * read goes into no cache, and what caches hold would be a second truth for them. Absent where
+   * nobody else commits meanwhile.
+   */
+  readonly hasSnapshots?: boolean;
 
   /**
    * Kysely on connections that cannot write: what queries get. Sees every commit that came before.
@@ -75,6 +84,11 @@ export interface DatabaseEngine {
 }
 
 export interface TransactionOptions {
+  /**
+   * For those that run the application's own code: what it reads is still true at the commit, as if
+   * those of other engines came before or behind it as a whole. SQLite has it so anyway.
+   */
+  readonly isSerializable?: boolean;
   /**
    * No other transaction of the database runs at the same time, whichever engine's it is: for those
    * who change what belongs to others. SQLite has it so anyway.

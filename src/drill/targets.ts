@@ -55,6 +55,15 @@ export const serverFaults = {
       stop: "SIGSTOP of all processes of the server, in the middle of transactions; SIGCONT after --hold",
     },
   },
+  "postgres-queue": {
+    target: "queue",
+    says: "a PostgreSQL server for the queue",
+    faults: {
+      kill: "kill -9 of all processes of the queue's server; begun again after --hold",
+      stop: "SIGSTOP of all processes of the queue's server; SIGCONT after --hold",
+      cut: "the queue's server is cut off from all its clients; mended after --hold",
+    },
+  },
   redis: {
     target: "cache",
     says: "a Redis server, which keeps nothing on its disk",

@@ -108,6 +108,7 @@ export const errorCodes = {
   MR_DATA_DAMAGED: code("data-damaged", 500, "The data folder is damaged", 3),
   MR_DATA_UNUSABLE: code("data-unusable", 500, "The data folder cannot be used", 3),
   MR_DATABASE_UNAVAILABLE: code("database-unavailable", 503, "The database cannot be reached", 4),
+  MR_DATABASE_CONFLICT: code("database-conflict", 503, "Transactions stood in each other's way", 4),
   MR_DATABASE_PARAMETER: code(
     "database-parameter",
     500,

@@ -4,6 +4,7 @@ import { type DatabaseEngine, type Transaction, TransactionBroken } from "../dat
 import { type Clock, preciseNow } from "../lib/clock.ts";
 import { isMillraceError } from "../lib/errors.ts";
 import { AttemptTimeout, type Job } from "./attempt.ts";
+import { Contention } from "./contention.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Lines } from "./lines.ts";
 import { formatPlace } from "./link.ts";
@@ -72,26 +73,35 @@ export class OneFailed extends Error {
  */
 export class Commits {
   readonly #parts: CommitParts;
+  readonly #contention = new Contention();
 
   constructor(parts: CommitParts) {
     this.#parts = parts;
   }
 
   /**
-   * Runs `work` in a transaction until it holds: together first, then one by one. The attempt of a
-   * single event that timed out is counted and not repeated.
+   * Runs `work` in a transaction until it holds: together first, then one by one; again where
+   * transactions of others stood against it, at last while they wait. The attempt of a single event
+   * that timed out is counted and not repeated.
    *
    * @throws AttemptTimeout where there are several: each timeout would begin all others anew
    */
   async run(isTogetherFirst: boolean, task: Task, work: Work): Promise<Ledger> {
     const verdicts: Verdicts = new Map(task.verdicts);
-    for (let isSingly = !isTogetherFirst; ; isSingly = true) {
+    let isSingly = !isTogetherFirst;
+    this.#contention.begin();
+    for (;;) {
       try {
-        return await this.#commit(task, (tx, view) => work(tx, view, verdicts, isSingly));
+        const ledger = await this.#commit(task, (tx, view) => work(tx, view, verdicts, isSingly));
+        this.#contention.committed();
+        return ledger;
       } catch (thrown) {
+        const isUndone = isMillraceError(thrown, "MR_DATABASE_CONFLICT");
+        if (isUndone && this.#contention.repeats()) continue;
         if (thrown instanceof AttemptTimeout && task.jobs.length <= 1) {
           verdicts.set(formatPlace(thrown.job.queued), this.#parts.decide(thrown.job, thrown));
         } else if (isSingly || !isOneEventsFault(thrown)) throw thrown;
+        isSingly = true;
       }
     }
   }
@@ -101,7 +111,8 @@ export class Commits {
     work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
   ): Promise<Ledger> {
     const { cache, clock, database, isReplay, observe, store, timers, outbox } = this.#parts;
-    const view = cache.transactionView();
+    const view = cache.transactionView({ isEmpty: database.hasSnapshots === true });
+    const options = { isSerializable: true, isAlone: this.#contention.isAlone };
     let blocked: readonly string[] = [];
     try {
       const committed = await database.transaction(async (tx): Promise<Committed> => {
@@ -115,7 +126,7 @@ export class Commits {
           noted.map(({ queued }) => queued),
         );
         const posted = await store.post(tx, isReplay === true ? [] : ledger.emitted);
-        const swept = outbox.hasConfirmed ? await outbox.sweep(tx) : [];
+        const swept = outbox.wantsSweep ? await outbox.sweep(tx) : [];
         await store.touch(tx, view.touched);
         await store.advance(tx, advances);
         blocked = [...view.touched];
@@ -123,7 +134,7 @@ export class Commits {
         const committed = { ledger, advances, posted, swept };
         this.#pass("before", committed);
         return committed;
-      });
+      }, options);
       const committedAt = preciseNow(clock);
       this.#pass("after", committed);
       observe?.("before-release");

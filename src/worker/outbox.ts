@@ -19,16 +19,22 @@ export interface OutboxParts {
   readonly observe?: Observe;
 }
 
+/** Where confirmed rows are removed in transactions of their own: many with each. */
+const sweepMs = limits.heartbeatMs / 4;
+
 /**
  * Relays emitted events to the queue, in order, after the commit that stored them. A crash between
  * the queue's receipt and the row's removal relays the same ids again, which the queue tells apart.
- * Rows that the queue has confirmed are removed by the next transaction that happens anyway.
+ * Rows that the queue has confirmed are removed by the next transaction that happens anyway; or,
+ * where the database lets others in, now and then beside it: there, a transaction that removes rows
+ * and one that adds some would stand in each other's way.
  */
 export class Outbox {
   readonly #parts: OutboxParts;
   #waiting: OutboxRow[] = [];
   #confirmed: number[] = [];
   #relaying: Promise<void> | undefined;
+  #sweeping: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
   constructor(parts: OutboxParts) {
@@ -83,8 +89,9 @@ export class Outbox {
     this.#confirmed = this.#confirmed.filter((seq) => !gone.has(seq));
   }
 
-  get hasConfirmed(): boolean {
-    return this.#confirmed.length > 0;
+  /** Whether the next transaction is to remove rows. */
+  get wantsSweep(): boolean {
+    return this.#confirmed.length > 0 && this.#parts.database.beside === undefined;
   }
 
   /** Waits until nothing is under way. */
@@ -95,6 +102,7 @@ export class Outbox {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#relaying;
+    await this.#sweeping;
   }
 
   async #relay(): Promise<void> {
@@ -107,6 +115,7 @@ export class Outbox {
         const done = new Set(rows.map(({ seq }) => seq));
         this.#waiting = this.#waiting.filter(({ seq }) => !done.has(seq));
         this.#confirmed.push(...done);
+        this.#sweepBeside();
         failures = 0;
       } catch (thrown) {
         if (this.#stop.signal.aborted) return;
@@ -115,6 +124,30 @@ export class Outbox {
         const delay = Math.min(limits.dependencyBackoffMaxMs, 50 * 2 ** failures);
         await clock.sleep(delay, this.#stop.signal);
       }
+    }
+  }
+
+  #sweepBeside(): void {
+    if (this.#parts.database.beside === undefined) return;
+    this.#sweeping ??= this.#sweepAll().finally(() => {
+      this.#sweeping = undefined;
+    });
+  }
+
+  async #sweepAll(): Promise<void> {
+    const { clock, database, observe } = this.#parts;
+    while (this.#confirmed.length > 0) {
+      await clock.sleep(sweepMs, this.#stop.signal);
+      if (this.#stop.signal.aborted) return;
+      const sweep = async (tx: Transaction) => {
+        const seqs = await this.sweep(tx);
+        observe?.("before-sweep");
+        return seqs;
+      };
+      // Whatever stands against it may be gone the next time.
+      const swept = (await database.beside?.(sweep).catch(() => [])) ?? [];
+      if (swept.length > 0) observe?.("after-sweep");
+      this.removed(swept);
     }
   }
 

@@ -142,6 +142,7 @@ export function fingerprintOf(type: string, failure: Failure): string {
  */
 const dependencyCodes: ReadonlySet<ErrorCodeName> = new Set([
   "MR_DATABASE_UNAVAILABLE",
+  "MR_DATABASE_CONFLICT",
   "MR_CACHE_UNAVAILABLE",
   "MR_QUEUE_UNAVAILABLE",
   "MR_QUEUE_BACKLOG",

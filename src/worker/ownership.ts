@@ -66,6 +66,9 @@ interface PositionRow {
  *
  *   free ──take, epoch + 1──▶ owned ──let go, or the lease runs out──▶ free
  *
+ * A lease that has run out is as good while its owner says that it lives, which it does beside a
+ * transaction that takes long: the rows of the partitions are that transaction's.
+ *
  * Leases only decide who tries: what makes it safe that two believe in one partition is the epoch
  * in every commit (`WorkerStore.advance`).
  */
@@ -114,7 +117,8 @@ export class Ownership {
   }
 
   /**
-   * Makes the rows of all partitions, once: each begins at its given position.
+   * Makes the rows of all partitions, once: each begins at its given position. Those that are there
+   * are not tried: that would wait for whoever stands still within a transaction on one.
    *
    * @throws MR_INSTANCE_TWICE
    */
@@ -125,7 +129,9 @@ export class Ownership {
       await tx.run(
         `insert into millrace_positions (partition, position, owner, epoch, lease_until)
          select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint), null, 0, 0
-         from ${dialect.each("$1")} where true on conflict do nothing`,
+         from ${dialect.each("$1")} where not exists (
+           select 1 from millrace_positions where partition = cast(value ->> 0 as bigint))
+         on conflict do nothing`,
         [JSON.stringify([...starts])],
       );
       // Left by a former life that was killed while it waited.
@@ -226,24 +232,28 @@ export class Ownership {
   }
 
   /**
-   * Renews the leases beside a transaction that takes long, where the database lets others in
-   * meanwhile: a slow handler is no dead owner. Whoever has lost a partition hears of it at the
-   * commit.
+   * Tells that this instance lives beside a transaction that takes long, where the database lets
+   * others in meanwhile: a slow handler is no dead owner. Whoever has lost a partition hears of it
+   * at the commit.
    */
   async #keep(): Promise<void> {
     if (this.#owned.size === 0 || !this.isDue) return;
-    await this.#database.beside?.((tx) => this.#renewIn(tx)).catch(() => {});
+    await this.#database.beside?.((tx) => this.#live(tx)).catch(() => {});
+  }
+
+  async #live(tx: Transaction): Promise<void> {
+    await tx.run(
+      `update millrace_instances set seen_until = ${this.#database.dialect.nowMs} + $2
+       where instance = $1 and run = $3`,
+      [this.#instance, this.#leaseMs, this.#run],
+    );
   }
 
   /** Renews what is still held, and tells how many that were. */
   async #renewIn(tx: Transaction): Promise<number> {
     const epochs = [...this.#owned.values()].map(({ partition, epoch }) => [partition, epoch]);
     const { dialect } = this.#database;
-    await tx.run(
-      `update millrace_instances set seen_until = ${dialect.nowMs} + $2
-       where instance = $1 and run = $3`,
-      [this.#instance, this.#leaseMs, this.#run],
-    );
+    await this.#live(tx);
     const renewed = await tx.run(
       `update millrace_positions set lease_until = ${dialect.nowMs} + $2
        from ${dialect.each("$1")} where partition = cast(value ->> 0 as bigint)
@@ -313,7 +323,8 @@ export class Ownership {
     );
     const positions = await tx.run<PositionRow & { free: number }>(
       `select partition, position, owner, epoch, lease_until, paused,
-         case when owner is null or lease_until < ${nowMs} or lease_until > ${nowMs} + $1
+         case when owner is null or (lease_until < ${nowMs} or lease_until > ${nowMs} + $1)
+             and not exists (select 1 from millrace_instances where instance = owner)
            then 1 else 0 end as free
        from millrace_positions order by partition`,
       [this.#leaseMs],

@@ -55,6 +55,7 @@ export class Steering {
   }
 
   async status(): Promise<PartitionStatus[]> {
+    const { nowMs } = this.#database.dialect;
     const rows = await this.#database.read<{
       partition: number;
       position: number;
@@ -67,7 +68,9 @@ export class Steering {
       dead: number;
     }>(
       `select p.partition, p.position, p.paused,
-         case when p.lease_until >= ${this.#database.dialect.nowMs} then p.owner end as owner,
+         case when p.lease_until >= ${nowMs} or exists (
+           select 1 from millrace_instances where instance = p.owner and seen_until >= ${nowMs})
+           then p.owner end as owner,
          coalesce(w.keys, 0) as keys, coalesce(w.events, 0) as events, w.oldest,
          coalesce(t.events, 0) as scheduled, coalesce(d.events, 0) as dead
        from millrace_positions as p left join (

@@ -337,14 +337,25 @@ function statements(each: string) {
       where seq > $2 and partition in (select ${number(0)} from ${each}) order by seq limit $3`,
     confirm: `delete from millrace_outbox where seq in (select ${number(0)} from ${each})`,
     touch: `insert into millrace_touches (key) select ${text(0)} from ${each}`,
-    advance: `update millrace_positions set position = ${number(3)} from ${each}
-      where partition = ${number(0)} and epoch = ${number(1)} and position = ${number(2)}
-      returning partition`,
-    advanceOne: `update millrace_positions set position = $4
-      where partition = $1 and epoch = $2 and position = $3`,
+    ...advancing(each),
     inboxAfter: `select id from millrace_inbox where id > $1 order by id limit 1 offset $2`,
     dropSwept: `delete from millrace_inbox where id > $1 and id <= $2 and handled_at < $3`,
     pruneTouches: `delete from millrace_touches
       where seq <= (select max(seq) from millrace_touches) - $1`,
+  };
+}
+
+function advancing(each: string) {
+  const number = (column: number) => `cast(value ->> ${column} as bigint)`;
+  return {
+    // Finds its rows without reading them, so that nobody who advances others stands in its way.
+    // None is ever missing; `from` travels where a new one would have its lease.
+    advance: `insert into millrace_positions as held (partition, epoch, lease_until, position)
+      select ${number(0)}, ${number(1)}, ${number(2)}, ${number(3)} from ${each} where true
+      on conflict (partition) do update set position = excluded.position
+        where held.epoch = excluded.epoch and held.position = excluded.lease_until
+      returning partition`,
+    advanceOne: `update millrace_positions set position = $4
+      where partition = $1 and epoch = $2 and position = $3`,
   };
 }

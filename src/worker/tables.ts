@@ -10,6 +10,26 @@ export const prepareBookkeeping = (database: DatabaseEngine): Promise<void> =>
   database.migrate(migrationSet, bookkeepingMigrations(database.dialect));
 
 /**
+ * Whether a database has what a migration of the bookkeeping makes: not before an instance of its
+ * worker has started for the first time, or for the first time with a version that has it.
+ */
+export async function hasBookkeeping(
+  database: DatabaseEngine,
+  migration: "001-bookkeeping" | "002-audit" = "001-bookkeeping",
+): Promise<boolean> {
+  const looks = {
+    sqlite: "select 1 from sqlite_master where type = 'table' and name = 'millrace_migrations'",
+    postgres: "select 1 where to_regclass('millrace_migrations') is not null",
+  };
+  if ((await database.read(looks[database.dialect.name])).length === 0) return false;
+  const applied = await database.read(
+    "select 1 from millrace_migrations where set_name = $1 and name = $2",
+    [migrationSet, migration],
+  );
+  return applied.length > 0;
+}
+
+/**
  * The bookkeeping of a worker, in its own database: it commits together with the effects, which is
  * all that exactly-once takes. A migration that has been released never changes.
  */

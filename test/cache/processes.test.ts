@@ -93,7 +93,7 @@ const faults: Record<string, (parts: FaultParts) => Promise<unknown> | unknown> 
     await hasState("closing");
     server.resume();
   },
-  "loses its connections": ({ proxy }) => proxy.drop(),
+  "loses its connections": ({ proxy }) => proxy.cut(),
   "is emptied": ({ server }) => server.cli("flushall"),
   async "is killed, and begins anew with what it had saved"({ server }) {
     server.cli("save");

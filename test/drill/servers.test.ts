@@ -94,14 +94,16 @@ it("cuts a route, and what passes it, until it is mended", async () => {
   echo.close();
 });
 
+const postgres = ["/usr/lib/postgresql", "/usr/bin/initdb", "/usr/local/bin/initdb"];
 const programs = {
   nats: [".servers/nats/usr/sbin/nats-server", "/usr/sbin/nats-server", "/usr/bin/nats-server"],
-  postgres: ["/usr/lib/postgresql", "/usr/bin/initdb", "/usr/local/bin/initdb"],
+  postgres,
+  "postgres-queue": postgres,
   redis: ["/usr/bin/redis-server", "/usr/local/bin/redis-server"],
 };
 
 for (const [engine, { target, faults }] of Object.entries(serverFaults)) {
-  const isPart = existsSync(join(root, "src/engines", engine));
+  const isPart = existsSync(join(root, "src/engines", engine.replace(/-queue$/, "")));
   const isHere = programs[engine as keyof typeof programs].some((file) =>
     existsSync(resolve(root, file)),
   );

@@ -9,8 +9,8 @@ import { openPostgresQueue } from "../../src/engines/postgres/queue.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { isMillraceError } from "../../src/lib/errors.ts";
 import type { Receipt } from "../../src/queue/engine.ts";
-import { TcpProxy } from "../support/cut-proxy.ts";
 import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { fromStart, readAll, requests } from "./support.ts";
 
 const known = ["MR_RESULT_UNKNOWN", "MR_QUEUE_UNAVAILABLE"] as const;

@@ -9,8 +9,8 @@ import { openPostgresDatabase } from "../../src/engines/postgres/database.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Lanes } from "../../src/runtime/boxes/lanes.ts";
 import { Progress } from "../../src/worker/progress.ts";
-import { TcpProxy } from "../support/cut-proxy.ts";
 import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { Bench, Counted, type Instance, type Tables, useDatabases, wait } from "../worker/bench.ts";
 
 const store = on<typeof Counted, Tables>(Counted, async (event, { db }) => {

@@ -101,10 +101,10 @@ export class Bench implements AsyncDisposable {
   readonly #ids = idMaker();
   readonly #instances: Instance[] = [];
 
-  private constructor(folder: string, clock: Clock) {
+  private constructor(folder: string, clock: Clock, partitions: number) {
     this.#folder = folder;
     this.#clock = clock;
-    this.#data = createMemoryQueueData(4, clock);
+    this.#data = createMemoryQueueData(partitions, clock);
     this.engine = openMemoryQueue({ data: this.#data, clock });
     this.queue = createQueue(this.engine, { clock });
   }
@@ -113,8 +113,16 @@ export class Bench implements AsyncDisposable {
    * `above` is where its databases lie: a disk of their own. All that has no clock of its own keeps
    * to `clock`.
    */
-  static async open(above: string = tmpdir(), clock: Clock = systemClock): Promise<Bench> {
-    return new Bench(await mkdtemp(join(above, "millrace-worker-")), clock);
+  static async open({
+    above = tmpdir(),
+    clock = systemClock,
+    partitions = 4,
+  }: {
+    readonly above?: string;
+    readonly clock?: Clock;
+    readonly partitions?: number;
+  } = {}): Promise<Bench> {
+    return new Bench(await mkdtemp(join(above, "millrace-worker-")), clock, partitions);
   }
 
   /** The queue has forgotten an id: the next event with it is a new one to the queue. */
@@ -226,6 +234,16 @@ export class Bench implements AsyncDisposable {
 
   async effects({ database }: Instance): Promise<Required<Tables["effects"]>[]> {
     return await database.read("select seq, id, key, n from effects order by seq");
+  }
+
+  /** Whether everything in the queue is behind the worker. */
+  async isApplied(database: DatabaseEngine): Promise<boolean> {
+    const rows = await database.read<{ partition: number; position: number }>(
+      "select partition, position from millrace_positions",
+    );
+    const positions = new Map(rows.map(({ partition, position }) => [partition, position]));
+    const ends = await this.engine.ends();
+    return [...ends].every(([partition, end]) => positions.get(partition) === end);
   }
 
   /** An instance that was killed: nobody waits for it any more. */

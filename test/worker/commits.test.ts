@@ -4,7 +4,7 @@
  */
 import { on } from "millrace";
 import { expect, it, vi } from "vitest";
-import type { DatabaseEngine, Transaction } from "../../src/database/engine.ts";
+import type { DatabaseEngine, Transaction, TransactionOptions } from "../../src/database/engine.ts";
 import { Bench, Counted, type Tables, wait } from "./bench.ts";
 import { replaced } from "./mortal.ts";
 
@@ -14,8 +14,11 @@ it("blocks touched keys before the commit, and releases them after it", async ()
   let isTouching = false;
   const around = (database: DatabaseEngine) =>
     replaced(database, {
-      async transaction<Result>(work: (tx: Transaction) => Promise<Result>) {
-        const result = await database.transaction(work);
+      async transaction<Result>(
+        work: (tx: Transaction) => Promise<Result>,
+        options?: TransactionOptions,
+      ) {
+        const result = await database.transaction(work, options);
         if (isTouching) log.push("commit");
         isTouching = false;
         return result;

@@ -58,6 +58,15 @@ interface Life {
 /** Far more than it takes: who needs more of them waits for something that never comes. */
 const turnsMax = 4_000;
 const instancesMax = 3;
+/** Lets what was asked of the databases be answered, where that takes more than turns. */
+let untilAnswered: (() => Promise<void>) | undefined;
+
+/** For runs whose databases are asked over a network, which no clock of theirs can turn. */
+export function waitForAnswers(wait: () => Promise<void>): void {
+  untilAnswered = wait;
+}
+export const isOverNetwork = (): boolean => untilAnswered !== undefined;
+
 /** Nothing here is about the disk, and every commit waits for one. */
 const inMemory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
@@ -91,7 +100,7 @@ export class DeliveryRun implements AsyncDisposable {
 
   static async begin(whenDead: WhenDead, seed: number): Promise<DeliveryRun> {
     const clock = handClock();
-    const bench = await Bench.open(inMemory, clock);
+    const bench = await Bench.open({ above: inMemory, clock });
     const database = await bench.openDatabase("database.db");
     const run = new DeliveryRun(bench, clock, database, whenDead, seed);
     await run.#join(`counter ${++run.#started}`);
@@ -141,7 +150,7 @@ export class DeliveryRun implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#revive();
     for (const { mortal } of this.#lives) mortal.spare();
-    await this.#database.close();
+    await this.#during(this.#database.close());
     // Its folder goes in the disk's time, not in that of the clock.
     const over = new Ending(this.#bench[Symbol.asyncDispose]());
     while (!over.isThere) await this.#turn(1);
@@ -308,14 +317,12 @@ export class DeliveryRun implements AsyncDisposable {
     if (this.#lives.every(({ mortal }) => mortal.isFrozen)) return;
     const isAtRest = await this.#until(async () => {
       await this.#revive();
-      const [row] = await this.#database.read<{ due: number; positions: string }>(
-        `select (select count(*) from millrace_parked where next_at is not null) as due,
-           (select json_group_array(json_array(partition, position)) from millrace_positions)
-             as positions`,
+      const [row] = await this.#during(
+        this.#database.read<{ due: number }>(
+          "select count(*) as due from millrace_parked where next_at is not null",
+        ),
       );
-      const positions = new Map<number, number>(JSON.parse(row?.positions ?? "[]"));
-      const ends = [...(await this.#bench.engine.ends())];
-      return row?.due === 0 && ends.every(([partition, end]) => positions.get(partition) === end);
+      return row?.due === 0 && (await this.#during(this.#bench.isApplied(this.#database)));
     });
     if (!isAtRest) throw new Error("it never comes to rest");
   }
@@ -324,6 +331,7 @@ export class DeliveryRun implements AsyncDisposable {
   async #turn(ms: number): Promise<void> {
     this.#clock.advance(ms);
     for (let i = 0; i < 4; i++) await setImmediate();
+    await untilAnswered?.();
   }
 
   /** False where it takes more turns than anything does. */

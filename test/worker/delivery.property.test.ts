@@ -7,7 +7,9 @@
 import fc from "fast-check";
 import type { WhenDead } from "millrace";
 import { expect, it } from "vitest";
-import { DeliveryRun, type Step } from "./delivery-run.ts";
+import { DeliveryRun, isOverNetwork, type Step } from "./delivery-run.ts";
+
+const runsDefault = isOverNetwork() ? 8 : 150;
 
 const key = fc.constantFrom("a", "b");
 const pick = fc.nat({ max: 20 });
@@ -61,5 +63,5 @@ it("keeps order per key and effects once", { timeout: 240_000 }, async () => {
       expect(await run.end()).toEqual([]);
     },
   );
-  await fc.assert(property, { numRuns: Number(process.env.MILLRACE_RUNS ?? 150) });
+  await fc.assert(property, { numRuns: Number(process.env.MILLRACE_RUNS ?? runsDefault) });
 });

@@ -30,7 +30,7 @@ async function fill(file: string): Promise<void> {
 it("waits for room, and goes on without a hand", async (test) => {
   const disk = smallDisk("16m");
   if (disk === undefined) return test.skip("mounting a file system is not allowed here");
-  await using bench = await Bench.open(disk);
+  await using bench = await Bench.open({ above: disk });
   const attempts: number[] = [];
   const instance = await bench.start([
     on<typeof Counted, Tables>(Counted, async (event, { db }) => {

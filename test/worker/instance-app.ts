@@ -6,6 +6,7 @@ import { z } from "zod";
 import { defineDatabase, defineEvent } from "../../src/index.ts";
 import type { LeaseTimes } from "../../src/worker/ownership.ts";
 import type { PassPoint } from "../../src/worker/pass-points.ts";
+import type { Place } from "./instance-engines.ts";
 
 /** What becomes of the events of one key, by their number. */
 export const failsOnce = (n: number): boolean => n % 7 === 3;
@@ -34,7 +35,7 @@ export const effectsDatabase = defineDatabase<Tables>({
     "001-effects": async (db) => {
       await db.schema
         .createTable("effects")
-        .addColumn("seq", "integer", (column) => column.primaryKey())
+        .addColumn("seq", "integer", (column) => column.primaryKey().autoIncrement())
         .addColumn("type", "text", (column) => column.notNull())
         .addColumn("key", "text", (column) => column.notNull())
         .addColumn("n", "integer", (column) => column.notNull())
@@ -53,7 +54,7 @@ export interface Trap {
 }
 
 export interface InstanceOptions {
-  readonly folder: string;
+  readonly place: Place;
   readonly instance: string;
   readonly trap?: Trap;
   readonly leaseTimes?: LeaseTimes;

@@ -1,16 +1,13 @@
 /**
- * One instance of a worker in a process of its own, on the queue and the database in a folder. It
+ * One instance of a worker in a process of its own, on the queue and the database of its place. It
  * sends itself a signal where it is told to, between two instructions: a kill of one's own process
  * does not come back, and a stop comes back when somebody lets it go on.
  */
 import { writeSync } from "node:fs";
 import { flushCompileCache } from "node:module";
-import { join } from "node:path";
 import type { Kysely } from "kysely";
 import { createCache } from "../../src/cache/cache.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
-import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
-import { openSqliteQueue } from "../../src/engines/sqlite/queue.ts";
 import { defineSystem, defineWorker, on, Reject } from "../../src/index.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { isMillraceError } from "../../src/lib/errors.ts";
@@ -33,11 +30,12 @@ import {
   type Order,
   type Tables,
 } from "./instance-app.ts";
+import { openDatabase, openQueue } from "./instance-engines.ts";
 
 // A kill would leave the next life to compile everything again.
 flushCompileCache();
 
-const { folder, instance, ...options }: InstanceOptions = JSON.parse(process.argv[2] ?? "{}");
+const { place, instance, ...options }: InstanceOptions = JSON.parse(process.argv[2] ?? "{}");
 // Written before the next instruction runs, so that it is told even when that one is the last.
 const tell = (line: InstanceLine) => writeSync(1, `${JSON.stringify(line)}\n`);
 const fail = ({ message }: Error) => tell({ fatal: message });
@@ -101,12 +99,8 @@ const log: Log = {
     if (isMillraceError(err, "MR_FENCED")) tell({ fenced: err.message });
   },
 };
-const database = await openSqliteDatabase({ file: join(folder, "database.db") });
-const engine = await openSqliteQueue({
-  folder: join(folder, "queue"),
-  ballastBytes: 0,
-  onFatal: fail,
-});
+const database = await openDatabase(place);
+const engine = await openQueue(place, fail);
 const worker = createWorker({
   system: defineSystem("bench", { accepts: [Counted], workers: [definition] }),
   definition,

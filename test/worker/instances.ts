@@ -1,4 +1,4 @@
-/** A queue and a worker's database in real files, and processes that run the worker on them. */
+/** A queue and a worker's database on real engines, and processes that run the worker on them. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,8 +10,6 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, vi } from "vitest";
 import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { check, type Effect, type Published, violations } from "../../src/drill/checker.ts";
-import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
-import { openSqliteQueue } from "../../src/engines/sqlite/queue.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { idMaker } from "../../src/lib/ids.ts";
 import type { QueueEngine } from "../../src/queue/engine.ts";
@@ -31,9 +29,19 @@ import {
   type Order,
   type Tables,
 } from "./instance-app.ts";
+import { openDatabase, openQueue, type Place } from "./instance-engines.ts";
 
 /** How long a test waits for what must come; how often it looks. */
 export const patience = { timeout: 30_000, interval: 10 };
+
+/** The server on which the engines are; without one they are files. */
+let server: (() => string) | undefined;
+
+/** Lets the instances of a test file have their queues and databases on a PostgreSQL server. */
+export function usePostgres(url: () => string): void {
+  server = url;
+}
+export const isOnPostgres = (): boolean => server !== undefined;
 
 /** Keys that spread over all four partitions. */
 const keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -97,7 +105,7 @@ export class InstanceProcess {
 }
 
 export class Instances implements AsyncDisposable {
-  readonly #folder: string;
+  readonly #place: Place;
   readonly #engine: QueueEngine;
   readonly #queue: Queue;
   readonly #database: DatabaseEngine;
@@ -105,8 +113,8 @@ export class Instances implements AsyncDisposable {
   readonly #published: Published[] = [];
   readonly #started: InstanceProcess[] = [];
 
-  private constructor(folder: string, engine: QueueEngine, database: DatabaseEngine) {
-    this.#folder = folder;
+  private constructor(place: Place, engine: QueueEngine, database: DatabaseEngine) {
+    this.#place = place;
     this.#engine = engine;
     this.#queue = createQueue(engine, { clock: systemClock });
     this.#database = database;
@@ -114,15 +122,15 @@ export class Instances implements AsyncDisposable {
 
   static async open(): Promise<Instances> {
     const folder = await mkdtemp(join(tmpdir(), "millrace-instances-"));
-    const queue = { folder: join(folder, "queue"), partitions: 4, ballastBytes: 0 };
-    const database = await openSqliteDatabase({ file: join(folder, "database.db") });
+    const place = { folder, ...(server === undefined ? {} : { postgres: server() }) };
+    const database = await openDatabase(place);
     await prepareBookkeeping(database);
     await database.migrate("counter", effectsDatabase.migrations);
-    return new Instances(folder, await openSqliteQueue(queue), database);
+    return new Instances(place, await openQueue(place), database);
   }
 
-  start(options: Omit<InstanceOptions, "folder">): InstanceProcess {
-    const started = new InstanceProcess({ folder: this.#folder, ...options });
+  start(options: Omit<InstanceOptions, "place">): InstanceProcess {
+    const started = new InstanceProcess({ place: this.#place, ...options });
     this.#started.push(started);
     return started;
   }
@@ -161,17 +169,20 @@ export class Instances implements AsyncDisposable {
    * What is emitted counts by its outbox row, so the queue's ends are asked for last.
    */
   async isDrained(): Promise<boolean> {
-    const [row] = await this.#database.read<{ positions: string; parked: number; outbox: string }>(
-      `select (select json_group_array(json_array(partition, position)) from millrace_positions)
-         as positions,
-         (select count(*) from millrace_parked) as parked,
-         (select json_group_array(event ->> 'id') from millrace_outbox) as outbox`,
+    // One statement, so that all of it is of one moment.
+    const rows = await this.#database.read<{ what: string; partition: number; rest: string }>(
+      `select 'applied' as what, partition, cast(position as text) as rest from millrace_positions
+       union all select 'parked', partition, '' from millrace_parked
+       union all select 'outbox', partition, event from millrace_outbox`,
     );
-    if (row === undefined || row.parked > 0) return false;
-    for (const id of JSON.parse(row.outbox)) {
-      if ((await this.#engine.find(id)).length === 0) return false;
+    const of = (what: string) => rows.filter((row) => row.what === what);
+    if (of("parked").length > 0) return false;
+    // Where rows are removed beside the passes, nothing has to happen for it.
+    if (isOnPostgres() && of("outbox").length > 0) return false;
+    for (const { rest } of of("outbox")) {
+      if ((await this.#engine.find(JSON.parse(rest).id)).length === 0) return false;
     }
-    const positions = new Map<number, number>(JSON.parse(row.positions));
+    const positions = new Map(of("applied").map((row) => [row.partition, Number(row.rest)]));
     const ends = await this.#engine.ends();
     return [...ends].every(([partition, end]) => (positions.get(partition) ?? 0) >= end);
   }
@@ -188,9 +199,10 @@ export class Instances implements AsyncDisposable {
   /** Lost, doubled, invented or out of order: the events, their follow-ups, and the queue's own. */
   async violations(): Promise<string[]> {
     const effects = await this.effects();
-    const dead = await this.#database.read<Effect>(
-      `select key, cast(event ->> '$.data' ->> '$.n' as integer) as n from millrace_dead_letters`,
+    const letters = await this.#database.read<{ event: string }>(
+      "select event from millrace_dead_letters",
     );
+    const dead = letters.map(({ event }): Effect => JSON.parse(JSON.parse(event).data));
     const of = (name: string) => effects.filter(({ type }) => type === name);
     const followed = this.#published.filter(({ n }) => isFollowed(n) && !isRejected(n));
     const stored = (await readAll(this.#engine)).map(({ event }): Effect => JSON.parse(event.data));
@@ -212,6 +224,6 @@ export class Instances implements AsyncDisposable {
     }
     await this.#queue.close();
     await this.#database.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.#place.folder, { recursive: true, force: true });
   }
 }

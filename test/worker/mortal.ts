@@ -3,7 +3,7 @@
  * nor sends anything any more, and never hears of it; frozen, it stands still where a process that
  * is stopped would, before a transaction or behind one, until it is thawed.
  */
-import type { DatabaseEngine, Transaction } from "../../src/database/engine.ts";
+import type { DatabaseEngine, Transaction, TransactionOptions } from "../../src/database/engine.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 
 /** Where in a transaction an instance dies: before it, in it, or behind its commit. */
@@ -48,7 +48,10 @@ export class Mortal {
 
   database(engine: DatabaseEngine): DatabaseEngine {
     return replaced(engine, {
-      transaction: async <Result>(work: (tx: Transaction) => Promise<Result>) => {
+      transaction: async <Result>(
+        work: (tx: Transaction) => Promise<Result>,
+        options?: TransactionOptions,
+      ) => {
         const side = this.#nextSide();
         await this.#pass(side === "before");
         const result = await engine
@@ -56,7 +59,7 @@ export class Mortal {
             const done = await work(tx);
             if (side === "inside") throw new Error("the process died in its transaction");
             return done;
-          })
+          }, options)
           .catch(async (thrown) => {
             await this.#pass(side === "inside");
             throw thrown;

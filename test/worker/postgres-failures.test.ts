@@ -11,8 +11,8 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { openPostgresDatabase } from "../../src/engines/postgres/database.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { isMillraceError } from "../../src/lib/errors.ts";
-import { TcpProxy } from "../support/cut-proxy.ts";
 import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { Bench, Counted, type Instance, store, type Tables, useDatabases, wait } from "./bench.ts";
 
 const patience = { timeout: 60_000, interval: 20 };

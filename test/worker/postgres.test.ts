@@ -18,6 +18,7 @@ describePostgres("a worker on PostgreSQL", async () => {
     openPostgresDatabase({ url: server.url, schema: `${basename(folder)} ${file}` }),
   );
   await import("./worker.test.ts");
+  await import("./lost-updates.test.ts");
   await import("./delivery.test.ts");
   await import("./recovery.test.ts");
   await import("./dead-letters.test.ts");

@@ -1,8 +1,24 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import type { Kysely } from "kysely";
+import type { DatabaseEngine, Transaction } from "../../database/engine.ts";
+import { isMillraceError } from "../../lib/errors.ts";
 import { assertRejects } from "../assert-rejects.ts";
 import type { DatabaseScenario } from "./scenario.ts";
 import { gate, items, put, putBy, withItems } from "./support.ts";
+
+/** Runs a serializable transaction until no other one stands against it. */
+async function serially(
+  engine: DatabaseEngine,
+  work: (tx: Transaction) => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await engine.transaction(work, { isSerializable: true });
+    } catch (thrown) {
+      if (!isMillraceError(thrown, "MR_DATABASE_CONFLICT")) throw thrown;
+    }
+  }
+}
 
 /** All or nothing, one after another, and nothing once it is over. */
 export const transactions: readonly DatabaseScenario[] = [
@@ -169,6 +185,49 @@ export const transactions: readonly DatabaseScenario[] = [
         (await one.read("select n from items")).map(({ n }) => Number(n)),
         [2],
       );
+    },
+  },
+  {
+    name: "what a serializable transaction has read is still true when it commits",
+    needs: "sharing",
+    async run(open) {
+      const [one, other] = [await withItems(await open()), await open()];
+      await one.transaction(async (tx) => {
+        await put(tx, "left", 1);
+        await put(tx, "right", 2);
+      });
+      const copy = async (engine: DatabaseEngine, from: string, to: string) => {
+        await serially(engine, async (tx) => {
+          const [row] = await tx.run<{ n: number }>("select n from items where id = $1", [from]);
+          await tx.run("update items set n = $1 where id = $2", [Number(row?.n), to]);
+        });
+      };
+      for (let times = 0; times < 10; times++) {
+        await Promise.all([copy(one, "left", "right"), copy(other, "right", "left")]);
+        const rows = await one.read<{ n: number }>("select distinct n from items");
+        strictEqual(rows.length, 1);
+      }
+    },
+  },
+  {
+    name: "a transaction that runs alone is undone by nobody, and sees what it waited for",
+    needs: "sharing",
+    async run(open) {
+      const [one, other] = [await withItems(await open()), await open()];
+      await one.transaction((tx) => put(tx, "count", 0));
+      const add = async (tx: Transaction) => {
+        const [row] = await tx.run<{ n: number }>("select n from items where id = 'count'");
+        await tx.run("update items set n = $1 where id = 'count'", [Number(row?.n) + 1]);
+      };
+      const adding = async (engine: DatabaseEngine, isAlone: boolean) => {
+        for (let times = 0; times < 20; times++) {
+          if (isAlone) await engine.transaction(add, { isAlone, isSerializable: true });
+          else await serially(engine, add);
+        }
+      };
+      await Promise.all([adding(one, true), adding(other, false)]);
+      const rows = await one.read<{ n: number }>("select n from items");
+      strictEqual(Number(rows[0]?.n), 40);
     },
   },
   {

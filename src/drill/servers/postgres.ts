@@ -12,13 +12,50 @@ import {
   stopServer,
 } from "./engine-servers.ts";
 import { findProgram } from "./find-program.ts";
+import { Route } from "./route.ts";
 import { ServerProcess } from "./server-process.ts";
 
 /** Where Debian keeps the programs of each version. */
 const versions = "/usr/lib/postgresql";
 
-/** A PostgreSQL server as it is installed, with its syncs. */
+/** The workers' databases on a server. */
 export async function startPostgres(options: EngineServersOptions): Promise<EngineServers> {
+  const { server, port } = await startServer(options);
+  return {
+    environment: { MILLRACE_DATABASE: addressAt(port) },
+    faults: [
+      serverFault("postgres", "kill", () => killServer(server)),
+      serverFault("postgres", "stop", () => stopServer(server)),
+    ],
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+/** The queue on a server, behind a stretch of network of its own. */
+export async function startPostgresQueue(options: EngineServersOptions): Promise<EngineServers> {
+  const { server, port } = await startServer(options);
+  const route = await Route.open(port);
+  return {
+    environment: { MILLRACE_QUEUE: addressAt(route.port) },
+    faults: [
+      serverFault("postgres-queue", "kill", () => killServer(server)),
+      serverFault("postgres-queue", "stop", () => stopServer(server)),
+      serverFault("postgres-queue", "cut", async () => {
+        route.cut();
+        return { what: "postgres cut off from all its clients", heal: async () => route.mend() };
+      }),
+    ],
+    async [Symbol.asyncDispose]() {
+      await route[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const addressAt = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`;
+
+/** A PostgreSQL server as it is installed, with its syncs. */
+async function startServer(options: EngineServersOptions) {
   const { folder, clock, onOutput } = options;
   const initdb = findProgram({
     name: "initdb",
@@ -35,9 +72,9 @@ export async function startPostgres(options: EngineServersOptions): Promise<Engi
   const kind = ["--username", "postgres", "--auth", "trust", "--encoding", "UTF8"];
   const run = promisify(execFile);
   await run(initdb, ["--pgdata", data, "--locale", "C", ...kind], { ...user, cwd: folder });
-  const port = String(await freePort());
-  const where = ["-D", data, "-p", port, "-h", "127.0.0.1", "-k", folder];
-  const asked = ["--quiet", "--host", "127.0.0.1", "--port", port];
+  const port = await freePort();
+  const where = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", folder];
+  const asked = ["--quiet", "--host", "127.0.0.1", "--port", String(port)];
   const server = new ServerProcess({
     name: "postgres",
     program: join(dirname(initdb), "postgres"),
@@ -52,14 +89,7 @@ export async function startPostgres(options: EngineServersOptions): Promise<Engi
     ...(user === undefined ? {} : { user }),
   });
   await server.start();
-  return {
-    environment: { MILLRACE_DATABASE: `postgres://postgres@127.0.0.1:${port}/postgres` },
-    faults: [
-      serverFault("postgres", "kill", () => killServer(server)),
-      serverFault("postgres", "stop", () => stopServer(server)),
-    ],
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
+  return { server, port };
 }
 
 /** The newest first. */

@@ -19,7 +19,7 @@ import { Connection } from "./connection.ts";
 import { breaksConnection, databaseFailure } from "./failures.ts";
 import { openHandle } from "./kysely.ts";
 import { Readers } from "./readers.ts";
-import { createSchema } from "./schemas.ts";
+import { createSchema, createTurns } from "./schemas.ts";
 import { PostgresTransaction } from "./transaction.ts";
 
 export interface PostgresDatabaseOptions {
@@ -28,9 +28,15 @@ export interface PostgresDatabaseOptions {
   /** Holds all tables of this database; created where absent. */
   readonly schema: string;
   readonly clock?: Clock;
+  /** Of what runs the application's own code; `serializable` where not given. */
+  readonly isolation?: Isolation;
   /** Shared with other engines on the same schema; its own where not given. */
   readonly readers?: Readers;
 }
+
+/** How far transactions that run at the same time are kept apart, weakest last. */
+export const isolations = ["serializable", "repeatable read", "read committed"] as const;
+export type Isolation = (typeof isolations)[number];
 
 const dialect: Dialect = {
   name: "postgres",
@@ -47,36 +53,63 @@ const dialect: Dialect = {
 export async function openPostgresDatabase(
   options: PostgresDatabaseOptions,
 ): Promise<DatabaseEngine> {
-  const { url, schema, clock = systemClock } = options;
+  const { url, schema, clock = systemClock, isolation = "serializable" } = options;
   const open = (name: string) => Connection.open({ url, schema, name, isReadOnly: false, clock });
   const writer = await open("millrace writer");
   try {
     await createSchema(writer, schema);
+    await createTurns(writer, schema);
   } catch (error) {
     writer.destroy();
     throw databaseFailure(error) ?? error;
   }
   const readers = options.readers ?? new Readers(url, schema, clock);
   const ownReaders = options.readers === undefined;
-  return new PostgresDatabase({ schema, open, clock, readers, ownReaders }, writer);
+  return new PostgresDatabase({ schema, open, clock, isolation, readers, ownReaders }, writer);
 }
 
 interface Parts {
   readonly schema: string;
   readonly open: (name: string) => Promise<Connection>;
   readonly clock: Clock;
+  readonly isolation: Isolation;
   readonly readers: Readers;
   readonly ownReaders: boolean;
 }
 
-/** What other transactions of the same database have to wait for. */
-const locks = { transactions: 0x4d520001, migrations: 0x4d520002 } as const;
+/** Who waits for others to end outlasts a handler that hangs, or a process that stands still. */
+const turnMs = limits.handlerTimeoutMs + limits.databaseIdleMs + limits.busyTimeoutMs;
+
+/**
+ * How each kind of transaction begins, in one round trip. All but those beside take the lock of an
+ * empty table, shared or alone: a lock of a table is the only one that can be had before the
+ * transaction's view of the data is taken, so that who has waited sees what it waited for.
+ *
+ * A table that is read whole counts as read in all of its rows, those to come included, and nobody
+ * else could write to it meanwhile. So small tables are read by their indexes, too, which is made
+ * the cheaper way; and the price that is put on the other one must not have it compiled.
+ */
+function beginnings({ schema, isolation }: Pick<Parts, "schema" | "isolation">) {
+  const lock = (mode: string) => `set local lock_timeout = ${turnMs};
+    lock table millrace_turns in ${mode} mode; set local lock_timeout = ${limits.busyTimeoutMs}`;
+  const isTracked = isolation === "serializable";
+  const plans = isTracked ? "set local enable_seqscan = off; set local jit = off; " : "";
+  return {
+    shared: `begin; ${lock("row share")}`,
+    serializable: `begin isolation level ${isolation}; ${plans}${lock("row share")}`,
+    alone: `begin; ${lock("exclusive")}`,
+    beside: "begin",
+    migration: `begin; set local lock_timeout = ${limits.migrationWaitMs};
+      select pg_advisory_xact_lock(${0x4d520002}, ${crc32(schema) | 0})`,
+  } as const;
+}
 
 class PostgresDatabase implements DatabaseEngine {
   readonly dialect = dialect;
+  readonly hasSnapshots: boolean;
   readonly #parts: Parts;
   readonly #readHandle: Handle;
-  readonly #begin: { readonly shared: string; readonly alone: string; readonly migration: string };
+  readonly #begin: ReturnType<typeof beginnings>;
   readonly #watch: Disposable;
   #writer: Connection | undefined;
   #aside: Promise<Connection> | undefined;
@@ -91,14 +124,8 @@ class PostgresDatabase implements DatabaseEngine {
     this.#parts = parts;
     this.#writer = writer;
     this.#readHandle = openHandle((sql, parameters) => this.#read(sql, parameters));
-    const schema = crc32(parts.schema) | 0;
-    const lock = (name: string, kind: number) =>
-      `select pg_advisory_xact_lock${name}(${kind}, ${schema})`;
-    this.#begin = {
-      shared: `begin; ${lock("_shared", locks.transactions)}`,
-      alone: `begin; ${lock("", locks.transactions)}`,
-      migration: `begin; set local lock_timeout = ${limits.migrationWaitMs}; ${lock("", locks.migrations)}`,
-    };
+    this.#begin = beginnings(parts);
+    this.hasSnapshots = parts.isolation !== "read committed";
     this.#watch = parts.clock.every(limits.databasePingMs, () => this.#ping());
   }
 
@@ -112,16 +139,17 @@ class PostgresDatabase implements DatabaseEngine {
 
   transaction<Result>(
     work: (transaction: Transaction) => Promise<Result>,
-    { isAlone = false }: TransactionOptions = {},
+    { isAlone = false, isSerializable = false }: TransactionOptions = {},
   ): Promise<Result> {
-    return this.#inTurn(work, isAlone ? this.#begin.alone : this.#begin.shared);
+    if (isAlone) return this.#inTurn(work, this.#begin.alone);
+    return this.#inTurn(work, isSerializable ? this.#begin.serializable : this.#begin.shared);
   }
 
   beside<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const result = this.#asideTurn.then(async () => {
       const connection = await this.#asideConnection();
-      return await this.#transact(connection, work, this.#begin.shared);
+      return await this.#transact(connection, work, this.#begin.beside);
     });
     this.#asideTurn = result.catch(() => {});
     return result;

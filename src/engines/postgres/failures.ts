@@ -1,3 +1,4 @@
+import type { ErrorCodeName } from "../../lib/error-codes.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 
@@ -39,6 +40,12 @@ const remedies = {
   damaged: "Stop, keep a copy of the server's data, and restore a backup.",
 } as const satisfies Record<PostgresFailure, string>;
 
+/** What says more than that the database cannot be used now. */
+const codes: Partial<Record<PostgresFailure, ErrorCodeName>> = {
+  conflict: "MR_DATABASE_CONFLICT",
+  damaged: "MR_DATA_DAMAGED",
+};
+
 /** What the server tells with an error; absent on what the network or the driver throws. */
 interface Told {
   readonly code?: unknown;
@@ -64,8 +71,10 @@ export function databaseFailure(cause: unknown): MillraceError | undefined {
   if (cause instanceof MillraceError) return undefined;
   const kind = failureOf(cause as Told, breaksConnection(cause));
   if (kind === undefined) return undefined;
-  const code = kind === "damaged" ? "MR_DATA_DAMAGED" : "MR_DATABASE_UNAVAILABLE";
-  return new MillraceError(code, messages[kind], { cause, remedy: remedies[kind] });
+  return new MillraceError(codes[kind] ?? "MR_DATABASE_UNAVAILABLE", messages[kind], {
+    cause,
+    remedy: remedies[kind],
+  });
 }
 
 export const isDiskFull = (error: unknown): boolean => (error as Told).code === "53100";

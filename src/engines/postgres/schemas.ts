@@ -17,6 +17,16 @@ export function schemaName(prefix: string, name: string): string {
 
 export const quoted = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
 
+/** The empty table whose lock the transactions of a database take. */
+export async function createTurns(connection: Connection, schema: string): Promise<void> {
+  const look = "select to_regclass('millrace_turns') is null as absent";
+  if ((await connection.run(look, [])).rows[0]?.absent !== 1) return;
+  await connection.control(
+    `begin; select pg_advisory_xact_lock(${0x4d520001}, ${crc32(schema) | 0});
+     create table if not exists millrace_turns (); commit`,
+  );
+}
+
 /** Makes a schema where it is not there yet; whoever comes first does it. */
 export async function createSchema(connection: Connection, schema: string): Promise<void> {
   const look = "select 1 from pg_catalog.pg_namespace where nspname = $1";

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { asError, MillraceError } from "../../lib/errors.ts";
 import type { QueueEngine } from "../../queue/engine.ts";
 import { Connection } from "./connection.ts";
-import { openPostgresDatabase } from "./database.ts";
+import { type Isolation, isolations, openPostgresDatabase } from "./database.ts";
 import { databaseFailure } from "./failures.ts";
 import { openPostgresQueue, type PostgresQueueOptions } from "./queue.ts";
 import { Readers } from "./readers.ts";
@@ -13,12 +13,34 @@ import { createSchema, quoted, schemaName } from "./schemas.ts";
 /** What the schemas of a system begin with, where its address does not say otherwise. */
 const prefixDefault = "millrace";
 
-/** The parts of an address: of a server, and what the schemas there begin with. */
-export function parseAddress(address: string): { readonly url: string; readonly prefix: string } {
+interface ParsedAddress {
+  readonly url: string;
+  /** What the schemas there begin with. */
+  readonly prefix: string;
+  readonly isolation: Isolation;
+}
+
+/**
+ * The parts of an address: what is not the server's is taken off.
+ *
+ * @throws MR_CONFIG_INVALID
+ */
+export function parseAddress(address: string): ParsedAddress {
   const url = new URL(address);
   const prefix = url.searchParams.get("schema") ?? prefixDefault;
+  const isolation = isolationOf(url.searchParams.get("isolation") ?? isolations[0]);
   url.searchParams.delete("schema");
-  return { url: url.href, prefix };
+  url.searchParams.delete("isolation");
+  return { url: url.href, prefix, isolation };
+}
+
+function isolationOf(text: string): Isolation {
+  const named = isolations.find((level) => level.replaceAll(" ", "-") === text);
+  if (named !== undefined) return named;
+  const known = isolations.map((level) => level.replaceAll(" ", "-")).join(", ");
+  throw new MillraceError("MR_CONFIG_INVALID", `There is no isolation "${text}" in PostgreSQL.`, {
+    remedy: `The address of the database may end in ?isolation= with one of ${known}.`,
+  });
 }
 
 const notKept = (cause: unknown) =>
@@ -45,20 +67,23 @@ export const openQueueAt = (
 export class PostgresServer {
   readonly #url: string;
   readonly #prefix: string;
+  readonly #isolation: Isolation;
   readonly #clock: Clock;
   readonly #readers = new Map<string, Readers>();
 
   constructor(address: string, clock: Clock = systemClock) {
-    const { url, prefix } = parseAddress(address);
+    const { url, prefix, isolation } = parseAddress(address);
     this.#url = url;
     this.#prefix = prefix;
+    this.#isolation = isolation;
     this.#clock = clock;
   }
 
   /** An engine of its own for each caller; what they read, they read over the same sessions. */
   async open(schema: string): Promise<DatabaseEngine> {
-    const [url, clock, readers] = [this.#url, this.#clock, this.#readersOf(schema)];
-    return await openPostgresDatabase({ url, schema, clock, readers });
+    const [url, clock, isolation] = [this.#url, this.#clock, this.#isolation];
+    const readers = this.#readersOf(schema);
+    return await openPostgresDatabase({ url, schema, clock, isolation, readers });
   }
 
   /** The schema that a worker uses, which need not exist. */
