@@ -11,12 +11,17 @@ import type { Fault } from "../../src/drill/fault.ts";
 import type { Readable } from "../../src/drill/judge.ts";
 import type { EngineServers } from "../../src/drill/servers/engine-servers.ts";
 import { startNats } from "../../src/drill/servers/nats.ts";
-import { startPostgres } from "../../src/drill/servers/postgres.ts";
+import { startPostgres, startPostgresQueue } from "../../src/drill/servers/postgres.ts";
 import { startRedis } from "../../src/drill/servers/redis.ts";
 import type { ServerEngine } from "../../src/drill/targets.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 
-const starters = { nats: startNats, postgres: startPostgres, redis: startRedis };
+const starters = {
+  nats: startNats,
+  postgres: startPostgres,
+  "postgres-queue": startPostgresQueue,
+  redis: startRedis,
+} as const satisfies Record<ServerEngine, unknown>;
 
 export interface Stage extends AsyncDisposable {
   /** The variables that make a system use these engines. */
