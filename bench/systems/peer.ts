@@ -4,7 +4,7 @@ import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
 import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
-import { serverName, type SystemUnderTest, withFollowUps } from "./system.ts";
+import { type SystemUnderTest, serverName, withFollowUps } from "./system.ts";
 
 export interface PeerOptions {
   readonly name: string;
