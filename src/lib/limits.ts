@@ -161,6 +161,11 @@ export const limits = {
   /** A batch of the server's has 1,000 messages; packs stand in it beside a claim of each event. */
   natsBatchEventsMax: 960,
   natsBatchBytesMax: 8 * 1_048_576,
+  /**
+   * Three servers sync a batch, whose price hardly depends on what is in it: those who were just
+   * answered are back by then.
+   */
+  natsGatherShare: 0.25,
   /** A message's room for its headers, of which ours are few. */
   natsHeaderBytesMax: 512,
   /** Electing a leader takes up to nine seconds, and may take two rounds. */

@@ -73,6 +73,8 @@ export async function connectionOptions(address: NatsAddress): Promise<Connectio
     pingInterval: limits.natsPingMs,
     maxPingOut: 2,
     timeout: limits.natsConnectMs,
+    // Two errors would be made for every request, for their stacks.
+    noAsyncTraces: true,
     ...(user === undefined ? {} : { user, pass: password ?? "" }),
     ...(token === undefined ? {} : { token }),
     ...(authenticator === undefined ? {} : { authenticator }),

@@ -90,6 +90,7 @@ class NatsQueue implements QueueEngine {
   readonly partitions: number;
   readonly identity: string;
   readonly seal: string | undefined;
+  readonly gatherShare = limits.natsGatherShare;
   readonly #parts: Parts;
   readonly #reads: StreamReads;
   readonly #claims: Claims;
