@@ -172,6 +172,11 @@ export const limits = {
   natsRetryMs: 20_000,
   /** A server that stands still is found out by this; trying again is safe. */
   natsRequestMs: 3_000,
+  /**
+   * Once one was not answered: a leader that stands still answers none, and the next one is asked
+   * the sooner. What was stored without an answer is found by the next try.
+   */
+  natsRetryRequestMs: 1_000,
   natsConnectMs: 2_000,
   natsReconnectMs: 250,
   /** Two silent answers, and a server counts as gone: before its peers' patience ends. */
