@@ -1,7 +1,7 @@
 /**
- * A cache on Redis over TLS, by a user with exactly the rights that docs/redis.md gives it: it keeps
- * every promise of the cache's port, and counts quotas; whoever is not who it should be is told so
- * in words, without a secret. On a real server with a certificate of its own.
+ * A cache on Redis over TLS, by a user with exactly the rights that docs/redis.md gives it: it
+ * keeps every promise of the cache port, and counts quotas; whoever is not who it should be is told
+ * so in words, without a secret. On a real server with a certificate of its own.
  */
 import { readFileSync } from "node:fs";
 import { cacheConformance } from "millrace/conformance";
