@@ -161,16 +161,12 @@ export const limits = {
   /** A batch of the server's has 1,000 messages; packs stand in it beside a claim of each event. */
   natsBatchEventsMax: 960,
   natsBatchBytesMax: 8 * 1_048_576,
-  /** Three servers sync a batch, whatever is in it; who was just answered is back by then. */
-  natsGatherShare: 0.25,
   /** A message's room for its headers, of which ours are few. */
   natsHeaderBytesMax: 512,
   /** Electing a leader takes up to nine seconds, and may take two rounds. */
   natsRetryMs: 20_000,
   /** A server that stands still is found out by this; trying again is safe. */
   natsRequestMs: 3_000,
-  /** After one that was not answered: what was stored all the same, the next try finds. */
-  natsRetryRequestMs: 1_000,
   natsConnectMs: 2_000,
   natsReconnectMs: 250,
   /** Two silent answers, and a server counts as gone: before its peers' patience ends. */

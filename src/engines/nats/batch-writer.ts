@@ -41,6 +41,9 @@ interface Pack {
 /** Between two tries: short at first, as most elections that end soon have ended already. */
 const pausesMs = [20, 50, 100, 200, 400, 500] as const;
 
+/** Of a try after one without an answer: what was stored all the same, the next one finds. */
+const retryRequestMs = 1_000;
+
 /** A new leader is told of a moment before it listens. */
 const electedPauseMs = 100;
 
@@ -97,7 +100,7 @@ export class BatchWriter {
     const packs = this.#packsOf(items);
     const messages = this.#messagesOf(packs, token);
     const id = `${token}-${attempt}`;
-    const timeoutMs = attempt === 0 ? limits.natsRequestMs : limits.natsRetryRequestMs;
+    const timeoutMs = attempt === 0 ? limits.natsRequestMs : retryRequestMs;
     const storing = storeBatch(nc, stream.name, id, messages, timeoutMs);
     const first = await elections.during(storing);
     for (const [at, pack] of packs.entries()) {
