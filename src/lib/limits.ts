@@ -194,8 +194,6 @@ export const limits = {
    */
   lanes: 4,
   passEventsMax: 256,
-  /** Of one batch, beside each other: by then the way to a server and back weighs nothing. */
-  handlersAtOnceMax: 64,
   /** While at least so many events come with each pass, passes are this far apart. */
   gatherEventsMin: 8,
   gatherMs: 5,
