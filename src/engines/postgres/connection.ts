@@ -35,6 +35,11 @@ export class Connection {
   #pid = 0;
   #broken: Error | undefined;
   #waiting = 0;
+  /**
+   * Whoever waits is told of the end here: what is sent in the moment between a connection's end
+   * and the driver's telling of it, the driver never answers.
+   */
+  readonly #untilGone = new Set<(error: Error) => void>();
   #isGathering = false;
   #lastUsed: number;
 
@@ -155,7 +160,7 @@ export class Connection {
     this.#lastUsed = this.#clock.monotonic();
     this.#gather();
     try {
-      const answer = await this.#client.query(query);
+      const answer = await this.#unlessGone(this.#client.query(query));
       // Of several statements the last one counts.
       const { rows, rowCount, fields, command } = Array.isArray(answer) ? answer.at(-1) : answer;
       const changes = fields.length > 0 ? undefined : (rowCount ?? 0);
@@ -166,6 +171,17 @@ export class Connection {
     } finally {
       this.#waiting -= 1;
       this.#lastUsed = this.#clock.monotonic();
+    }
+  }
+
+  async #unlessGone<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#untilGone.add(reject);
+    answer.then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#untilGone.delete(reject);
     }
   }
 
@@ -191,6 +207,8 @@ export class Connection {
 
   #break(error: Error): void {
     this.#broken ??= error;
+    for (const giveUp of this.#untilGone) giveUp(this.#broken);
+    this.#untilGone.clear();
   }
 
   /** Undefined for a text that is one too many: it is sent whole each time. */
