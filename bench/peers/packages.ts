@@ -8,3 +8,5 @@ export const load = async <Module>(name: string): Promise<Module> => (await impo
 export const worker = process.env.BENCH_WORKER ?? "a";
 export const file = process.env.BENCH_FILE ?? "";
 export const server = process.env.BENCH_SERVER ?? "";
+/** Where effects go, for peers that have one more server for them. */
+export const database = process.env.BENCH_DATABASE ?? server;

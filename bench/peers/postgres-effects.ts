@@ -1,9 +1,9 @@
 import pg from "pg";
 import type { Note } from "./http.ts";
-import { server, worker } from "./packages.ts";
+import { database, worker } from "./packages.ts";
 
 /** Handlers of peers that live in PostgreSQL write there, each worker into a table of its own. */
-export const pool = new pg.Pool({ connectionString: server, max: 20 });
+export const pool = new pg.Pool({ connectionString: database, max: 20 });
 
 const table = `effects_${worker}`;
 

@@ -27,43 +27,55 @@ const bullmq = (id: string, sync: "everysec" | "always", handlers: "light" | "re
   },
 });
 
-async function onPostgres(context: Context, name: string, files: string): Promise<Figures> {
-  installPeerPackages();
-  await using postgres = await startPostgres();
-  const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
+/** Counts the effects of peers that have them in PostgreSQL. */
+function countsIn(url: string) {
+  const pool = new pg.Pool({ connectionString: url, max: 2 });
   // Connections that lie idle are cut when the server stops.
   pool.on("error", () => {});
   const count = async (worker: string) => {
     const { rows } = await pool.query(`select count(*) as count from effects_${worker}`);
     return Number(rows[0]?.count);
   };
-  try {
-    await using system = await startPeer({
-      name,
-      front: `${files}-front.ts`,
-      worker: `${files}-worker.ts`,
-      servers: [postgres.program],
-      environment: { BENCH_SERVER: postgres.url },
-      effects: () => Promise.all([count("a"), count("b")]),
-    });
-    return await throughputOf(system, request, context);
-  } finally {
-    await pool.end();
-  }
+  return {
+    effects: () => Promise.all([count("a"), count("b")]),
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+}
+
+async function onPostgres(context: Context, name: string, files: string): Promise<Figures> {
+  installPeerPackages();
+  await using postgres = await startPostgres();
+  await using counts = countsIn(postgres.url);
+  await using system = await startPeer({
+    name,
+    front: `${files}-front.ts`,
+    worker: `${files}-worker.ts`,
+    servers: [postgres.program],
+    environment: { BENCH_SERVER: postgres.url },
+    effects: counts.effects,
+  });
+  return await throughputOf(system, request, context);
 }
 
 const jetstream: Scenario = {
   id: "jetstream",
-  title: "Fastify + JetStream, three servers that sync, one acknowledgement an event",
+  title: "Fastify + JetStream (three servers that sync, an acknowledgement an event) + PostgreSQL",
   fullOnly: true,
   run: async (context) => {
     await using nats = await startNats(3);
+    await using postgres = await startPostgres();
+    await using counts = countsIn(postgres.url);
     await using system = await startPeer({
       name: "JetStream",
       front: "jetstream-front.ts",
       worker: "jetstream-worker.ts",
-      servers: nats.programs,
-      environment: { BENCH_SERVER: nats.servers, BENCH_REPLICAS: "3" },
+      servers: [...nats.programs, postgres.program],
+      environment: {
+        BENCH_SERVER: nats.servers,
+        BENCH_REPLICAS: "3",
+        BENCH_DATABASE: postgres.url,
+      },
+      effects: counts.effects,
     });
     return await throughputOf(system, request, context);
   },

@@ -7,7 +7,7 @@ import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
 import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
-import { type SystemUnderTest, withFollowUps } from "./system.ts";
+import { type SystemUnderTest, serverName, withFollowUps } from "./system.ts";
 
 const command = fileURLToPath(new URL("../../bin/millrace.mjs", import.meta.url));
 
@@ -116,7 +116,7 @@ function running({ options, data, port, program, readyMs, target, stop }: Parts)
     databaseFile: fileOf,
     usage: () => [
       ...usageOfTree(program.pid, boxName),
-      ...servers.flatMap(({ pid }) => usageOfTree(pid, () => "servers")),
+      ...servers.flatMap(({ pid }) => usageOfTree(pid, serverName)),
     ],
     effects: options.effects ?? (async () => (await effects()).map((worker) => worker.count())),
     expected: (events) => (options.app === "real" ? withFollowUps(events) : [events, events]),

@@ -51,10 +51,11 @@ ${count > 1 ? cluster : ""}\n`,
     await until(program, "JetStream has a leader", leads[at] ?? (() => true));
   }
   const hosts = places.map(({ port }) => `127.0.0.1:${port}`).join(",");
+  const monitor = places.map(({ http }) => http).join(",");
   return {
     programs,
     servers: hosts,
-    url: `nats://${hosts}?replicas=${count}`,
+    url: `nats://${hosts}?replicas=${count}&monitor=${monitor}`,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(programs.map((program) => program.stop("SIGTERM")));
       folder.remove();

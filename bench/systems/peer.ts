@@ -4,7 +4,7 @@ import { usageOfTree } from "../measure/processes.ts";
 import { SqliteEffects } from "./effects.ts";
 import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
-import { type SystemUnderTest, withFollowUps } from "./system.ts";
+import { type SystemUnderTest, serverName, withFollowUps } from "./system.ts";
 
 export interface PeerOptions {
   readonly name: string;
@@ -65,7 +65,7 @@ export async function startPeer(options: PeerOptions): Promise<SystemUnderTest> 
     target: { socketPath },
     usage: () => [
       ...programs.flatMap(({ name, program }) => usageOfTree(program.pid, () => name)),
-      ...servers.flatMap(({ pid }) => usageOfTree(pid, () => "servers")),
+      ...servers.flatMap(({ pid }) => usageOfTree(pid, serverName)),
     ],
     effects: options.effects ?? (async () => files.map((file) => file.count())),
     expected: (events) => {

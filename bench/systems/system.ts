@@ -16,6 +16,10 @@ export interface SystemUnderTest extends AsyncDisposable {
   different?(): Promise<readonly number[]>;
 }
 
+/** Servers by their technology; the processes that one forks are titled by what they do. */
+export const serverName = ([command = ""]: string[]): string =>
+  /(nats|postgres|redis)/.exec(command)?.[0] ?? "servers";
+
 /** With real handlers, worker B has an effect of every tenth event's follow-up besides. */
 export const withFollowUps = (events: number): readonly number[] => [
   events,

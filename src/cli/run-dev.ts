@@ -6,6 +6,7 @@ import { type Config, type Flags, parseConfig } from "../runtime/config.ts";
 import { openDataFolder } from "../runtime/data-folder.ts";
 import { DevRunner } from "../runtime/dev.ts";
 import type { Ready } from "../runtime/messages.ts";
+import { unsafeEngines } from "../runtime/safe-engines.ts";
 import type { ExitCode } from "./command.ts";
 import { firstScreen } from "./first-screen.ts";
 import type { Output } from "./output.ts";
@@ -26,6 +27,10 @@ export async function runDev({ app, flags, output }: Call): Promise<ExitCode> {
   assertAccessSafe(config);
   const data = await openDataFolder(config.data);
   const screen = new DevScreen(app, config, output);
+  // A developer's servers need not keep what nobody would miss; but it is said what they do not.
+  for (const { what, detail } of await unsafeEngines(config)) {
+    output.progress(`Good enough for development only: ${what}: ${detail}.`);
+  }
   const runner = new DevRunner({
     app,
     config,

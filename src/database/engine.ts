@@ -123,4 +123,25 @@ export interface Transaction {
    * into what follows.
    */
   savepoint<Result>(work: (db: Kysely<unknown>) => Promise<Result>): Promise<Result>;
+  /**
+   * A handle for one of several events that are handled beside each other. Present where statements
+   * travel to a server, so that one need not wait for another's answer.
+   */
+  oneRound?(): OneRoundHandle;
+}
+
+/**
+ * Takes statements until the first of them is answered, and refuses what comes later: that could
+ * rest on what was read, and others may have written since. So whoever got through has done nothing
+ * that it could not have done alone, before or after each of the others.
+ */
+export interface OneRoundHandle {
+  readonly db: Kysely<unknown>;
+  /** Something was read otherwise: from now on no statement is taken. */
+  noteRead(): void;
+  /** A statement was refused, whatever the work made of that. */
+  readonly isRefused: boolean;
+  /** A statement is not answered yet. */
+  readonly isWaiting: boolean;
+  close(): void;
 }

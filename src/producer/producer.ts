@@ -7,7 +7,7 @@ import type { TraceContext, Tracing } from "../tracing/tracing.ts";
 import { type EventHops, traceEvents } from "./event-hops.ts";
 
 export interface ProducerOptions {
-  readonly queue: Pick<Queue, "append">;
+  readonly queue: Pick<Queue, "append" | "gatherShare">;
   readonly clock: Clock;
   readonly tracing: Tracing;
   /** How far apart appends begin under load; the limit where not given. */
@@ -71,6 +71,8 @@ class GroupCommit implements Producer {
   #alarm: Disposable | undefined;
   #isHandingOver = false;
   #handedOverAtMs = Number.NEGATIVE_INFINITY;
+  /** Until when the next append had better wait, for the sake of the queue's servers. */
+  #gatherUntilMs = Number.NEGATIVE_INFINITY;
   /** Whether several calls shared the last append. */
   #wereTogether = false;
   #isStopped = false;
@@ -151,7 +153,8 @@ class GroupCommit implements Producer {
       this.#handOver();
     };
     const { clock, defer = setImmediate, gatherMs = limits.appendGatherMs } = this.#options;
-    const leftMs = this.#handedOverAtMs + gatherMs - clock.monotonic();
+    const untilMs = Math.max(this.#handedOverAtMs + gatherMs, this.#gatherUntilMs);
+    const leftMs = untilMs - clock.monotonic();
     if (this.#wereTogether && leftMs > 0) clock.after(leftMs, begin);
     else defer(begin);
   }
@@ -183,6 +186,9 @@ class GroupCommit implements Producer {
 
   #settle(batch: readonly Call[], outcome: readonly Receipt[] | Error): void {
     this.#handedOver = undefined;
+    const { clock, queue } = this.#options;
+    const nowMs = clock.monotonic();
+    this.#gatherUntilMs = nowMs + (nowMs - this.#handedOverAtMs) * (queue.gatherShare ?? 0);
     this.#handOverSoon();
     let next = 0;
     for (const call of batch) {

@@ -15,6 +15,12 @@ export interface QueueEngine {
    * positions: other data under the same address must never be read as a continuation.
    */
   readonly identity: string;
+  /**
+   * How long an append under load had better wait for more, as a share of what the last one took:
+   * for engines whose servers pay much for each append, and little for what is in it. 0 where
+   * absent.
+   */
+  readonly gatherShare?: number;
 
   /**
    * Stores events. When it resolves, every receipt is durable as it says. One call is atomic per

@@ -64,6 +64,7 @@ export function createQueue(engine: QueueEngine, options: QueueOptions = {}): Qu
   return {
     partitions,
     identity: engine.identity,
+    ...(engine.gatherShare === undefined ? {} : { gatherShare: engine.gatherShare }),
     append,
     subscribe: (cursors, options) => engine.subscribe(cursors, options),
     ends: () => engine.ends(),

@@ -12,6 +12,10 @@ export async function inspectEngines(config: Config): Promise<Finding[]> {
   return await inspectNats(config.queue, systemClock);
 }
 
+/** What they exclude of the promises; a server that cannot be reached among them. */
+export const unsafeEngines = async (config: Config): Promise<Finding[]> =>
+  (await inspectEngines(config)).filter(({ status }) => status === "fail");
+
 /**
  * Engines that cannot keep the promises are refused, or accepted by a person's word, which is then
  * logged at every start.
@@ -19,7 +23,7 @@ export async function inspectEngines(config: Config): Promise<Finding[]> {
  * @throws MR_ENGINE_UNSAFE
  */
 export async function refuseUnsafeEngines(config: Config, log: Log): Promise<void> {
-  const unsafe = (await inspectEngines(config)).filter(({ status }) => status === "fail");
+  const unsafe = await unsafeEngines(config);
   if (unsafe.length === 0) return;
   if (config.unsafeEngines === "accept") {
     for (const { what, detail, remedy } of unsafe) {

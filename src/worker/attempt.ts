@@ -37,7 +37,7 @@ export type Prepared = { readonly value: unknown } | { readonly thrown: unknown 
 export interface AttemptScope {
   /** What the handler writes with; dead once its savepoint or transaction has ended. */
   readonly db: Kysely<unknown>;
-  readonly view: TransactionView;
+  readonly view: Pick<TransactionView, "get" | "touch">;
   readonly source: string;
   readonly clock: Clock;
   readonly timeLimits: TimeLimits;
@@ -233,7 +233,7 @@ async function withinTime(
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 
-function handlerCache({ trace }: Job, view: TransactionView, clock: Clock): HandlerCache {
+function handlerCache({ trace }: Job, view: AttemptScope["view"], clock: Clock): HandlerCache {
   const touch = (keys: string | readonly string[]) =>
     view.touch(typeof keys === "string" ? [keys] : keys);
   if (trace === undefined) return { get: (key, load) => view.get(key, load), touch };

@@ -81,7 +81,8 @@ export class Pass {
     this.#timeLimits = new TimeLimits(parts.clock);
     const decideOf = (job: Job, thrown: unknown) => this.#decide(job, thrown);
     this.#commits = new Commits({ ...parts, decide: decideOf });
-    this.#runnerParts = { ...parts, timeLimits: this.#timeLimits, decide: decideOf };
+    const dependent = new Set<HandlerDefinition>();
+    this.#runnerParts = { ...parts, timeLimits: this.#timeLimits, decide: decideOf, dependent };
   }
 
   /** The lines may have changed: partitions changed hands, or a person was here. */

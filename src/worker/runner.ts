@@ -1,8 +1,9 @@
 import type { Kysely } from "kysely";
 import type { TransactionView } from "../cache/transaction-view.ts";
-import type { Transaction } from "../database/engine.ts";
+import type { OneRoundHandle, Transaction } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { EventRecord } from "../system/event-record.ts";
+import type { HandlerDefinition } from "../system/handler.ts";
 import {
   type AttemptScope,
   AttemptTimeout,
@@ -14,6 +15,7 @@ import { OneFailed, type Verdicts } from "./commits.ts";
 import type { Ledger } from "./ledger.ts";
 import { formatPlace } from "./link.ts";
 import { isDependencyFailure, type Outcome } from "./outcome.ts";
+import { SideBySide } from "./side-by-side.ts";
 import type { TimeLimits } from "./time-limits.ts";
 
 export interface RunnerParts {
@@ -23,6 +25,8 @@ export interface RunnerParts {
   readonly timeLimits: TimeLimits;
   readonly stop: AbortSignal;
   readonly decide: (job: Job, thrown: unknown) => Outcome;
+  /** Handlers that were found to read before they write. */
+  readonly dependent: Set<HandlerDefinition>;
 }
 
 /** The transaction that events are handled in. */
@@ -37,17 +41,27 @@ export interface Surroundings {
 
 /**
  * Runs handlers within one transaction, and notes in its ledger what came of each event. Events in
- * a row whose handler takes many at once are handed to it together.
+ * a row whose handler takes many at once are handed to it together; others run beside each other
+ * where the database lets them.
  */
 export class Runner {
   readonly #parts: RunnerParts;
   readonly #within: Surroundings;
   /** Events in a row that go to their handler together. */
   #row: Job[] = [];
+  readonly #beside: SideBySide | undefined;
 
   constructor(parts: RunnerParts, within: Surroundings) {
     this.#parts = parts;
     this.#within = within;
+    const { tx, isSingly, verdicts } = within;
+    if (tx.oneRound === undefined || isSingly || verdicts.size > 0) return;
+    const { dependent } = parts;
+    this.#beside = new SideBySide({
+      oneRound: () => tx.oneRound?.() as OneRoundHandle,
+      scope: this.#scope(tx.db),
+      dependent,
+    });
   }
 
   /** Handles an event, now or with those behind it: `finish` comes before anything is concluded. */
@@ -55,15 +69,29 @@ export class Runner {
     const [first] = this.#row;
     if (first !== undefined && first.handler !== job.handler) await this.finish();
     const goesWithOthers = job.handler.handleBatch !== undefined && !this.#within.isSingly;
+    if (!goesWithOthers && this.#beside?.takes(job)) return await this.#beside.take(job);
+    await this.#finishBeside();
     if (goesWithOthers) this.#row.push(job);
     else await this.run(job);
   }
 
   async finish(): Promise<void> {
+    await this.#finishBeside();
     if (this.#row.length === 0) return;
     const row = this.#row;
     this.#row = [];
     await this.#runTogether(row);
+  }
+
+  async #finishBeside(): Promise<void> {
+    if (this.#beside === undefined || this.#beside.isEmpty) return;
+    const { ledger } = this.#within;
+    try {
+      await this.#beside.finish((job, emitted) => ledger.settle(job, { kind: "done" }, emitted));
+    } catch (thrown) {
+      if (thrown instanceof AttemptTimeout || this.#isInterrupted(thrown)) throw thrown;
+      throw new OneFailed("the batch runs again, one by one", { cause: thrown });
+    }
   }
 
   /** Handles one event alone. */

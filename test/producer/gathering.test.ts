@@ -36,3 +36,25 @@ it("keeps appends apart while several calls share each of them", async () => {
   queue.finish();
   await last;
 });
+
+it("waits for company as long as the queue says, by what the last append took", async () => {
+  const scripted = new ScriptedQueue();
+  const queue = { append: scripted.append.bind(scripted), gatherShare: 0.5 };
+  const clock = handClock();
+  const defer = (task: () => void) => task();
+  const producer = createProducer({ queue, clock, tracing: noTracing, gatherMs: 0, defer });
+  const first = producer.publish(publications("a", 1), unsampled);
+  const others = ["b", "c"].map((name) => producer.publish(publications(name, 1), unsampled));
+  scripted.finish();
+  await first;
+  clock.advance(20);
+  const last = producer.publish(publications("d", 1), unsampled);
+  scripted.finish();
+  await Promise.all(others);
+  clock.advance(9);
+  expect(scripted.isRunning).toBe(false);
+  clock.advance(1);
+  expect(scripted.appends.at(-1)).toEqual(["d-0"]);
+  scripted.finish();
+  await last;
+});

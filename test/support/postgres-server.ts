@@ -4,7 +4,16 @@
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -51,13 +60,15 @@ function ordinaryUser(): { readonly uid?: number; readonly gid?: number } {
 export interface PostgresServerOptions {
   /** Settings of postgresql.conf beyond those of a fresh installation. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** It speaks TLS besides, and all users but its own need that and a password. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 export class PostgresServer implements AsyncDisposable {
   readonly port: number;
   readonly #folder: string;
   readonly #user: ReturnType<typeof ordinaryUser>;
-  readonly #settings: Readonly<Record<string, string>>;
+  #settings: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
   #output = "";
   #databases = 0;
@@ -71,15 +82,17 @@ export class PostgresServer implements AsyncDisposable {
     if (uid !== undefined && gid !== undefined) chownSync(this.#folder, uid, gid);
   }
 
-  static async start({ settings = {} }: PostgresServerOptions = {}): Promise<PostgresServer> {
+  static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+    const { settings = {}, tls } = options;
     if (folder === undefined) throw new Error("no PostgreSQL: apt-get install postgresql");
     const server = new PostgresServer(await freePort(), settings);
-    const options = ["--pgdata", server.#data, "--username", "postgres", "--auth", "trust"];
+    const parameters = ["--pgdata", server.#data, "--username", "postgres", "--auth", "trust"];
     const others = ["--encoding", "UTF8", "--locale", "C", "--no-sync"];
-    await run(join(folder, "initdb"), [...options, ...others], {
+    await run(join(folder, "initdb"), [...parameters, ...others], {
       ...server.#user,
       cwd: server.#folder,
     });
+    if (tls !== undefined) server.#speakTls(tls);
     await server.startAgain();
     return server;
   }
@@ -151,6 +164,23 @@ export class PostgresServer implements AsyncDisposable {
 
   get #data(): string {
     return join(this.#folder, "data");
+  }
+
+  /** The key must belong to whom the server runs as. */
+  #speakTls({ cert, key }: { readonly cert: string; readonly key: string }): void {
+    const { uid, gid } = this.#user;
+    for (const [name, from] of Object.entries({ "server.crt": cert, "server.key": key })) {
+      const file = join(this.#data, name);
+      copyFileSync(from, file);
+      chmodSync(file, 0o600);
+      if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
+    }
+    const rules = [
+      "host all postgres 127.0.0.1/32 trust",
+      "hostssl all all 127.0.0.1/32 scram-sha-256",
+    ];
+    writeFileSync(join(this.#data, "pg_hba.conf"), `${rules.join("\n")}\n`);
+    this.#settings = { ...this.#settings, ssl: "on" };
   }
 
   #urlOf(database: string): string {

@@ -2,11 +2,15 @@
  * The reference application, unchanged, with its queue on three NATS servers: receipts say how
  * durable an event is, both workers apply it once, a repeated key gives the first receipt, and the
  * loss of the stream's leader costs nobody an event. Servers that cannot keep the promises are
- * refused, and accepted by a person's word.
+ * refused, and accepted by a person's word, or under `dev`, which tells of it.
  */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startSystem } from "../../examples/running-system.ts";
+import { Command } from "../cli/command-line.ts";
+import { freePort } from "../support/free-port.ts";
 import { NatsCluster, natsMissing } from "../support/nats-cluster.ts";
+import { projectFolder } from "../support/project-folder.ts";
 import { waitOptions } from "./picture.ts";
 
 const missing = natsMissing();
@@ -90,5 +94,22 @@ describe.skipIf(missing)(`the picture on NATS${missing ? ` (${missing})` : ""}`,
     expect(system.output()).toContain("acknowledges before it syncs");
     const receipt = await publish(system.url, "ada", "only");
     expect(receipt).toMatchObject({ durable: "replicated(1)", synced: false });
+  });
+
+  it("runs on them under dev, which says what they do not keep", async () => {
+    await using lax = await NatsCluster.start({ servers: 1, syncAlways: false });
+    await using folder = await projectFolder();
+    const port = String(await freePort());
+    await using dev = new Command(["dev", app, "--port", port, "--admin-port", "0"], {
+      env: {
+        MILLRACE_QUEUE: `${lax.url}&monitor=${lax.monitorPorts}&bytes=100000000`,
+        MILLRACE_DATA: join(folder.path, "data"),
+      },
+    });
+    await dev.prints(/development only: NATS sync: .* acknowledges before it syncs/);
+    await dev.prints(/development only: NATS replicas: 1/);
+    const receipt = await publishSurely(`http://127.0.0.1:${port}`, "ada", "only");
+    expect(receipt).toMatchObject({ durable: "replicated(1)", synced: false });
+    expect((await dev.stop("SIGINT")).code).toBe(0);
   });
 });

@@ -250,4 +250,29 @@ export const transactions: readonly DatabaseScenario[] = [
       strictEqual(Number(rows?.[0]?.n), 60);
     },
   },
+  {
+    name: "a handle of one round takes what is sent before the first answer, and nothing after it",
+    async run(open) {
+      const engine = await withItems(await open());
+      await engine.transaction(async (tx) => {
+        const one = tx.oneRound?.();
+        const other = tx.oneRound?.();
+        // Where no statement travels, none has to wait for another's answer.
+        if (one === undefined || other === undefined) return;
+        await Promise.all([putBy(one.db, "a"), putBy(other.db, "b"), putBy(one.db, "c")]);
+        strictEqual(one.isRefused, false);
+        await rejects(putBy(one.db, "d"));
+        strictEqual(one.isRefused, true);
+        strictEqual(other.isRefused, false);
+        other.noteRead();
+        await rejects(putBy(other.db, "e"));
+        strictEqual(other.isRefused, true);
+        const closed = tx.oneRound?.();
+        closed?.close();
+        await rejects(async () => putBy(closed?.db as Kysely<unknown>, "f"));
+      });
+      const found = await items(engine);
+      deepStrictEqual(found, found.length === 0 ? [] : ["a", "b", "c"]);
+    },
+  },
 ];

@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   type Authenticator,
   type ConnectionOptions,
@@ -22,6 +24,9 @@ export interface NatsAddress {
   readonly creds?: string;
   readonly nkey?: string;
   readonly ca?: string;
+  /** Files of the certificate by which the servers know this client, and of its key. */
+  readonly cert?: string;
+  readonly key?: string;
   readonly stream: string;
   readonly replicas: number;
   /**
@@ -48,7 +53,8 @@ export function parseNatsAddress(text: string): NatsAddress {
     servers: hosts.split(",").map(serverOf),
     tls: scheme === "tls",
     ...credentialsOf(user),
-    ...given({ creds: take("creds"), nkey: take("nkey"), ca: take("ca") }),
+    ...given({ creds: take("creds"), nkey: take("nkey") }),
+    ...given({ ca: take("ca"), cert: take("cert"), key: take("key") }),
     stream: named(take("stream") ?? "millrace"),
     replicas: whole("replicas", take("replicas") ?? "3", 1, 5),
     monitor: (take("monitor")?.split(",") ?? []).map((port) => whole("monitor", port, 1, 65_535)),
@@ -56,12 +62,15 @@ export function parseNatsAddress(text: string): NatsAddress {
   };
   const [unknown] = parameters.keys();
   if (unknown !== undefined) throw invalid(`it knows no ${unknown}`);
+  const { cert, key } = address;
+  if ((cert === undefined) !== (key === undefined)) throw invalid("cert and key go together");
   return address;
 }
 
 /** What the client needs of an address; the files in it are read now. */
 export async function connectionOptions(address: NatsAddress): Promise<ConnectionOptions> {
-  const { servers, user, password, token, tls, ca } = address;
+  const { servers, user, password, token } = address;
+  const tls = await tlsOptions(address);
   const authenticator = await authenticatorOf(address);
   return {
     servers: [...servers],
@@ -73,23 +82,57 @@ export async function connectionOptions(address: NatsAddress): Promise<Connectio
     pingInterval: limits.natsPingMs,
     maxPingOut: 2,
     timeout: limits.natsConnectMs,
+    // Two errors would be made for every request, for their stacks.
+    noAsyncTraces: true,
     ...(user === undefined ? {} : { user, pass: password ?? "" }),
     ...(token === undefined ? {} : { token }),
     ...(authenticator === undefined ? {} : { authenticator }),
-    ...(tls || ca !== undefined ? { tls: ca === undefined ? {} : { caFile: ca } } : {}),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+/** The client's, and what it hands on to Node beside them. */
+type Tls = NonNullable<ConnectionOptions["tls"]> & {
+  readonly checkServerIdentity: typeof checkServerIdentity;
+};
+
+/** Read now, so that a file that is missing is told by name. */
+async function tlsOptions(address: NatsAddress): Promise<Tls | undefined> {
+  const { tls, ca, cert, key, servers } = address;
+  if (!tls && ca === undefined && cert === undefined) return undefined;
+  const read = async (file: string | undefined) =>
+    file === undefined ? undefined : Buffer.from(await contentOf(file)).toString("utf8");
+  const files = { ca: await read(ca), cert: await read(cert), key: await read(key) };
+  return { ...given(files), checkServerIdentity: identityCheck(servers) };
+}
+
+/**
+ * The client names no host to Node where the server's is an IP address, and Node then asks the
+ * certificate for `localhost`. Instead it must be for one of the servers of the address.
+ */
+function identityCheck(servers: readonly string[]): typeof checkServerIdentity {
+  const hosts = servers.map((server) => server.slice(0, server.lastIndexOf(":")));
+  const addresses = hosts
+    .map((host) => host.replace(/^\[|\]$/g, ""))
+    .filter((host) => isIP(host) > 0);
+  return (host: string, certificate: PeerCertificate) => {
+    const isUnnamed = host === "localhost" && !hosts.includes(host);
+    const names = isUnnamed && addresses.length > 0 ? addresses : [host];
+    const faults = names.map((name) => checkServerIdentity(name, certificate));
+    return faults.includes(undefined) ? undefined : faults[0];
   };
 }
 
 async function authenticatorOf({ creds, nkey }: NatsAddress): Promise<Authenticator | undefined> {
-  if (creds !== undefined) return credsAuthenticator(await secretIn(creds));
+  if (creds !== undefined) return credsAuthenticator(await contentOf(creds));
   if (nkey === undefined) return undefined;
-  const seed = Buffer.from(await secretIn(nkey))
+  const seed = Buffer.from(await contentOf(nkey))
     .toString("utf8")
     .trim();
   return nkeyAuthenticator(Buffer.from(seed));
 }
 
-async function secretIn(file: string): Promise<Uint8Array> {
+async function contentOf(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
@@ -106,8 +149,17 @@ function serverOf(host: string): string {
 
 function credentialsOf(text: string | undefined): Partial<NatsAddress> {
   if (text === undefined || text === "") return {};
-  const [user = "", password] = text.split(":", 2).map(decodeURIComponent);
-  return password === undefined ? { token: user } : { user, password };
+  const colon = text.indexOf(":");
+  if (colon < 0) return { token: decoded(text) };
+  return { user: decoded(text.slice(0, colon)), password: decoded(text.slice(colon + 1)) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid("what is before its @ has a % that begins no character");
+  }
 }
 
 /** Names of streams are subjects' parts and the servers' files. */

@@ -5,6 +5,7 @@ import type { Random } from "../../lib/random.ts";
 import type { Item } from "./appender.ts";
 import { type BatchMessage, storeBatch } from "./batch.ts";
 import { type Claim, type Claims, claimText } from "./claims.ts";
+import { type Elections, LeaderChanged } from "./elections.ts";
 import { failureOf, resultUnknown, toMillraceError, tooLarge } from "./failures.ts";
 import { packEventsMax, positionOf } from "./pack.ts";
 import type { OpenedStream } from "./stream.ts";
@@ -22,6 +23,7 @@ interface Parts {
   readonly nc: NatsConnection;
   readonly stream: OpenedStream;
   readonly claims: Claims;
+  readonly elections: Elections;
   readonly clock: Clock;
   readonly random: Random;
   readonly idWindowMs: number;
@@ -38,6 +40,12 @@ interface Pack {
 
 /** Between two tries: short at first, as most elections that end soon have ended already. */
 const pausesMs = [20, 50, 100, 200, 400, 500] as const;
+
+/** Of a try after one without an answer: what was stored all the same, the next one finds. */
+const retryRequestMs = 1_000;
+
+/** A new leader is told of a moment before it listens. */
+const electedPauseMs = 100;
 
 /**
  * Stores events until it is known what became of them. Each try is a batch of its own: packs, and
@@ -59,6 +67,7 @@ export class BatchWriter {
     let left = firstOfEach(items);
     let mayBeStored = false;
     let isOther: unknown;
+    let isElected = false;
     for (let attempt = 0; left.length > 0; attempt++) {
       if (isOther !== undefined) throw mayBeStored ? resultUnknown(isOther) : isOther;
       try {
@@ -73,6 +82,7 @@ export class BatchWriter {
           left = await this.#withoutKnown(left, token).catch(() => left);
           if (left.length < before) continue;
         }
+        isElected = error instanceof LeaderChanged;
         const isLate = clock.monotonic() - startMs > limits.natsRetryMs;
         if (isLate) throw mayBeStored ? resultUnknown(error) : toMillraceError(error, "none");
       }
@@ -80,16 +90,19 @@ export class BatchWriter {
       this.#parts.checkIdentity().catch((error) => {
         isOther = error;
       });
-      await clock.sleep(pausesMs[Math.min(attempt, pausesMs.length - 1)] ?? 0);
+      const pauseMs = pausesMs[Math.min(attempt, pausesMs.length - 1)] ?? 0;
+      await clock.sleep(isElected ? electedPauseMs : pauseMs);
     }
   }
 
   async #store(items: readonly Item[], token: string, attempt: number): Promise<void> {
-    const { nc, stream } = this.#parts;
+    const { elections, nc, stream } = this.#parts;
     const packs = this.#packsOf(items);
     const messages = this.#messagesOf(packs, token);
     const id = `${token}-${attempt}`;
-    const first = await storeBatch(nc, stream.name, id, messages, limits.natsRequestMs);
+    const timeoutMs = attempt === 0 ? limits.natsRequestMs : retryRequestMs;
+    const storing = storeBatch(nc, stream.name, id, messages, timeoutMs);
+    const first = await elections.during(storing);
     for (const [at, pack] of packs.entries()) {
       for (const [place, item] of pack.items.entries()) {
         const position = positionOf(first + at, place);

@@ -1,5 +1,5 @@
 import { JetStreamApiError } from "@nats-io/jetstream";
-import { headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { assert } from "../../lib/errors.ts";
 import { unavailable } from "./failures.ts";
 
@@ -27,6 +27,13 @@ export function parseAck(message: Msg): Ack {
 }
 
 /**
+ * Headers that are text already. The client asks those of a message for nothing but their bytes,
+ * and making its own, a map and a copy for each of an event's claims, took it longer than all else.
+ */
+const encoded = (fields: string): MsgHdrs =>
+  ({ encode: () => Buffer.from(`NATS/1.0\r\n${fields}\r\n`, "latin1") }) as unknown as MsgHdrs;
+
+/**
  * Stores messages all together or not at all, in one round trip: only the last one is answered.
  *
  * @returns the sequence of the first one; the others follow without a gap
@@ -41,19 +48,16 @@ export async function storeBatch(
   assert(messages.length > 0, "a batch has a message");
   let answer: Promise<Msg> | undefined;
   for (const [at, { subject, data, claimSeconds }] of messages.entries()) {
-    const fields = headers();
-    fields.set("Nats-Batch-Id", id);
-    fields.set("Nats-Batch-Sequence", String(at + 1));
+    let fields = `Nats-Batch-Id: ${id}\r\nNats-Batch-Sequence: ${at + 1}\r\n`;
     if (claimSeconds !== undefined) {
-      fields.set("Nats-Expected-Last-Subject-Sequence", "0");
-      fields.set("Nats-TTL", `${claimSeconds}s`);
+      fields += `Nats-Expected-Last-Subject-Sequence: 0\r\nNats-TTL: ${claimSeconds}s\r\n`;
     }
     if (at < messages.length - 1) {
-      nc.publish(subject, data, { headers: fields });
+      nc.publish(subject, data, { headers: encoded(fields) });
       continue;
     }
-    fields.set("Nats-Batch-Commit", "1");
-    answer = nc.request(subject, data, { headers: fields, timeout: timeoutMs });
+    fields += "Nats-Batch-Commit: 1\r\n";
+    answer = nc.request(subject, data, { headers: encoded(fields), timeout: timeoutMs });
   }
   const ack = parseAck((await answer) as Msg);
   // A server that knows no batches stores each message by itself, and says so by leaving these out.

@@ -5,8 +5,9 @@ import {
   errors,
   type NatsConnection,
 } from "@nats-io/transport-node";
+import { certificateFault } from "../../lib/certificate-faults.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { MillraceError } from "../../lib/errors.ts";
+import { asError, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { connectionOptions, type NatsAddress } from "./address.ts";
 import { failureOf, toMillraceError, unavailable } from "./failures.ts";
@@ -21,7 +22,13 @@ export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
   } catch (error) {
     const refused = toMillraceError(error, "none");
     if (refused.code !== "MR_QUEUE_UNAVAILABLE") throw refused;
-    throw unavailable(`No NATS server can be reached at ${address.servers.join(", ")}.`, error);
+    const hosts = address.servers.join(", ");
+    const fault = certificateFault(error);
+    if (fault !== undefined) throw untrusted(hosts, fault, error);
+    throw unavailable(
+      `No NATS server can be reached at ${hosts}: ${asError(error).message}.`,
+      error,
+    );
   }
 }
 
@@ -40,6 +47,12 @@ async function connectInTime(options: ConnectionOptions): Promise<NatsConnection
     }
   }
 }
+
+const untrusted = (hosts: string, fault: string, cause: unknown): MillraceError =>
+  new MillraceError("MR_CONFIG_INVALID", `The certificate of ${hosts} is not good: ${fault}.`, {
+    cause,
+    remedy: "Name the authority that signed it:  ?ca=FILE  and the servers as it names them.",
+  });
 
 export function refuseOldServer(nc: NatsConnection): void {
   const version = nc.info?.version ?? "";

@@ -20,6 +20,7 @@ import { parseNatsAddress } from "./address.ts";
 import { Appender } from "./appender.ts";
 import { BatchWriter } from "./batch-writer.ts";
 import { type Claim, Claims } from "./claims.ts";
+import { Elections } from "./elections.ts";
 import { toMillraceError, unavailable } from "./failures.ts";
 import { TrimMarks } from "./marks.ts";
 import { syncedServers } from "./monitoring.ts";
@@ -91,6 +92,8 @@ class NatsQueue implements QueueEngine {
   readonly partitions: number;
   readonly identity: string;
   readonly seal: string | undefined;
+  /** Three servers sync a batch, whatever is in it; who was just answered is back by then. */
+  readonly gatherShare = 0.25;
   readonly #parts: Parts;
   readonly #reads: StreamReads;
   readonly #claims: Claims;
@@ -110,10 +113,12 @@ class NatsQueue implements QueueEngine {
     this.#marks = new TrimMarks(nc, jsm, this.#reads, stream);
     const checkIdentity = () => this.#checkIdentity();
     const claims = this.#claims;
+    const elections = new Elections(nc, stream.name);
     const writer = new BatchWriter({
       nc,
       stream,
       claims,
+      elections,
       clock,
       random,
       idWindowMs,

@@ -6,6 +6,8 @@ import { hash } from "node:crypto";
  */
 export class Subjects {
   readonly prefix: string;
+  #source: string | undefined;
+  #sourceDigest = "";
 
   constructor(stream: string, identity: string) {
     this.prefix = `${stream}.${identity.slice(0, 8)}`;
@@ -39,7 +41,12 @@ export class Subjects {
   }
 
   claim(id: string, source: string): string {
-    return `${this.prefix}.i.${digest(id, 22)}.${digest(source, 16)}`;
+    // Of many events in a row the source is the same.
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#sourceDigest = digest(source, 16);
+    }
+    return `${this.prefix}.i.${digest(id, 22)}.${this.#sourceDigest}`;
   }
 
   /** How far each partition was trimmed. */

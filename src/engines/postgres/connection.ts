@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { Client } from "pg";
 import type { SqlValue } from "../../database/engine.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -34,6 +35,12 @@ export class Connection {
   #pid = 0;
   #broken: Error | undefined;
   #waiting = 0;
+  /**
+   * Whoever waits is told of the end here: what is sent in the moment between a connection's end
+   * and the driver's telling of it, the driver never answers.
+   */
+  readonly #untilGone = new Set<(error: Error) => void>();
+  #isGathering = false;
   #lastUsed: number;
 
   private constructor(client: Client, clock: Clock) {
@@ -131,10 +138,7 @@ export class Connection {
   destroy(cause: Error = new Error("The connection was given up.")): void {
     this.#break(cause);
     // A socket that nobody answers on has no use for a farewell.
-    const { connection } = this.#client as unknown as {
-      connection: { stream: { destroy(error?: Error): void } };
-    };
-    connection.stream.destroy();
+    this.#socket.stream.destroy();
   }
 
   onNotification(hear: (channel: string) => void): void {
@@ -154,8 +158,9 @@ export class Connection {
     if (this.#broken !== undefined) throw this.#broken;
     this.#waiting += 1;
     this.#lastUsed = this.#clock.monotonic();
+    this.#gather();
     try {
-      const answer = await this.#client.query(query);
+      const answer = await this.#unlessGone(this.#client.query(query));
       // Of several statements the last one counts.
       const { rows, rowCount, fields, command } = Array.isArray(answer) ? answer.at(-1) : answer;
       const changes = fields.length > 0 ? undefined : (rowCount ?? 0);
@@ -169,8 +174,41 @@ export class Connection {
     }
   }
 
+  async #unlessGone<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#untilGone.add(reject);
+    answer.then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#untilGone.delete(reject);
+    }
+  }
+
+  /**
+   * What is sent in one turn of the event loop goes to the network together: handing it over costs
+   * more than anything else of a statement, here and on the server.
+   */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { stream } = this.#socket;
+    stream.cork();
+    process.nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
+  }
+
+  get #socket() {
+    const { connection } = this.#client as unknown as { connection: { stream: Socket } };
+    return connection;
+  }
+
   #break(error: Error): void {
     this.#broken ??= error;
+    for (const giveUp of this.#untilGone) giveUp(this.#broken);
+    this.#untilGone.clear();
   }
 
   /** Undefined for a text that is one too many: it is sent whole each time. */

@@ -1,9 +1,11 @@
+import { certificateFault } from "../../lib/certificate-faults.ts";
 import type { ErrorCodeName } from "../../lib/error-codes.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 
 type PostgresFailure =
   | "gone"
+  | "untrusted"
   | "refused"
   | "busy"
   | "conflict"
@@ -16,6 +18,7 @@ type PostgresFailure =
 
 const messages = {
   gone: "The PostgreSQL server cannot be reached, or broke the connection off.",
+  untrusted: "The certificate of the PostgreSQL server is not good",
   refused: "The PostgreSQL server does not let this user in.",
   busy: `Another transaction has held a lock for ${limits.busyTimeoutMs / 1_000} s.`,
   conflict: "The transaction met another one that changed the same rows.",
@@ -29,6 +32,7 @@ const messages = {
 
 const remedies = {
   gone: "Start it, or correct the address; work resumes by itself.",
+  untrusted: "Name the authority that signed it (sslrootcert), and the server as it names it.",
   refused: "Correct user, password and database in the address, or what the server allows.",
   busy: "Look for a session that is idle in a transaction, in pg_stat_activity, and end it.",
   conflict: "It is tried again by itself.",
@@ -69,12 +73,13 @@ const isState = (code: unknown): code is string =>
  */
 export function databaseFailure(cause: unknown): MillraceError | undefined {
   if (cause instanceof MillraceError) return undefined;
-  const kind = failureOf(cause as Told, breaksConnection(cause));
+  const fault = certificateFault(cause);
+  const kind =
+    fault === undefined ? failureOf(cause as Told, breaksConnection(cause)) : "untrusted";
   if (kind === undefined) return undefined;
-  return new MillraceError(codes[kind] ?? "MR_DATABASE_UNAVAILABLE", messages[kind], {
-    cause,
-    remedy: remedies[kind],
-  });
+  const message = fault === undefined ? messages[kind] : `${messages[kind]}: ${fault}.`;
+  const code = codes[kind] ?? "MR_DATABASE_UNAVAILABLE";
+  return new MillraceError(code, message, { cause, remedy: remedies[kind] });
 }
 
 export const isDiskFull = (error: unknown): boolean => (error as Told).code === "53100";

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import {
+  type OneRoundHandle,
   type Row,
   type SqlValue,
   type Transaction,
@@ -87,6 +88,38 @@ export class PostgresTransaction implements Transaction {
       this.#depth = depth - 1;
       throw error;
     }
+  }
+
+  oneRound(): OneRoundHandle {
+    let isOver = false;
+    let isRefused = false;
+    let waiting = 0;
+    const handle = openHandle(async (sql, parameters) => {
+      if (isOver) {
+        isRefused = true;
+        throw new Error("This statement came after the answer to another.");
+      }
+      waiting += 1;
+      try {
+        return await this.#execute(sql, parameters);
+      } finally {
+        waiting -= 1;
+        isOver = true;
+      }
+    });
+    return {
+      db: handle.db,
+      noteRead: () => {
+        isOver = true;
+      },
+      get isRefused() {
+        return isRefused;
+      },
+      get isWaiting() {
+        return waiting > 0;
+      },
+      close: handle.close,
+    };
   }
 
   /** Closes the handles. Comes before the commit: nothing can slip in behind what was decided. */

@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { createClient, ErrorReply } from "@redis/client";
 import { type Clock, settledWithin } from "../../lib/clock.ts";
 import { asError, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 
-/** `redis://`, `rediss://` (TLS), or `redis+unix:///path/of/socket?db=0`. */
+/** `redis://`, `rediss://` (TLS, `?ca=FILE`), or `redis+unix:///path/of/socket?db=0`. */
 export interface RedisAddress {
   readonly url: string;
 }
@@ -52,6 +53,10 @@ function addressOf(text: string) {
     reconnectStrategy: (retries: number) => Math.min(20 * 2 ** retries, limits.storeReconnectMs),
   };
   const url = new URL(text);
+  const ca = url.searchParams.get("ca");
+  if (url.protocol === "rediss:" && ca !== null) {
+    return { url: text, socket: { ...common, tls: true as const, ca: authorityIn(ca) } };
+  }
   if (url.protocol !== "redis+unix:") return { url: text, socket: common };
   return {
     socket: { ...common, path: decodeURIComponent(url.pathname), tls: false as const },
@@ -59,6 +64,17 @@ function addressOf(text: string) {
     ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
     database: Number(url.searchParams.get("db") ?? 0),
   };
+}
+
+function authorityIn(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new MillraceError("MR_CONFIG_INVALID", `The file ${file} cannot be read.`, {
+      cause,
+      remedy: "It must hold the certificate of the authority that signed Redis's.",
+    });
+  }
 }
 
 /** EN5: an address as it may be shown. */
