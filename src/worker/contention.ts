@@ -1,5 +1,4 @@
-/** A batch that others have undone so often runs alone, as do so many at most behind it. */
-export const contentionLimits = { conflictsMax: 3, aloneBatchesMax: 64 } as const;
+import { limits } from "../lib/limits.ts";
 
 /**
  * Whether the transactions of an instance run beside those of others. Where they undo each other
@@ -26,11 +25,11 @@ export class Contention {
   /** Its transaction was undone by others; false where there is no use in running it again. */
   repeats(): boolean {
     this.#conflicts += 1;
-    if (this.#conflicts === contentionLimits.conflictsMax && !this.isAlone) {
+    if (this.#conflicts === limits.conflictsMax && !this.isAlone) {
       this.#aloneLeft = this.#aloneNext;
-      this.#aloneNext = Math.min(contentionLimits.aloneBatchesMax, 2 * this.#aloneNext);
+      this.#aloneNext = Math.min(limits.aloneBatchesMax, 2 * this.#aloneNext);
     }
-    return this.#conflicts <= contentionLimits.conflictsMax;
+    return this.#conflicts <= limits.conflictsMax;
   }
 
   /** Its transaction has committed. */

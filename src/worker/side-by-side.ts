@@ -1,10 +1,8 @@
 import type { OneRoundHandle, Transaction } from "../database/engine.ts";
+import { limits } from "../lib/limits.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import type { HandlerDefinition } from "../system/handler.ts";
 import { type AttemptScope, AttemptTimeout, attempt, type Job } from "./attempt.ts";
-
-/** Of one batch: by then the way to the server and back weighs nothing. */
-const handlersAtOnceMax = 64;
 
 /** What became of an event: what it emitted, or nothing where something failed. */
 interface Ended {
@@ -54,7 +52,7 @@ export class SideBySide {
 
   /** Begins an event behind those of its key; waits first where as many as may be are under way. */
   async take(job: Job): Promise<void> {
-    if (this.#begun.length - this.#awaited >= handlersAtOnceMax) {
+    if (this.#begun.length - this.#awaited >= limits.handlersAtOnceMax) {
       await this.#begun[this.#awaited++];
     }
     const { key } = job.queued.event;

@@ -4,7 +4,8 @@
  * even then is given up, as a broken dependency is.
  */
 import { expect, it } from "vitest";
-import { Contention, contentionLimits as limits } from "../../src/worker/contention.ts";
+import { limits } from "../../src/lib/limits.ts";
+import { Contention } from "../../src/worker/contention.ts";
 
 /** One batch among so many others that it is undone whenever it runs beside them. */
 function batch(contention: Contention): number {

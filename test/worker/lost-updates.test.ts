@@ -11,7 +11,7 @@ import type { Kysely } from "kysely";
 import { type HandlerDefinition, on } from "millrace";
 import { expect, it, vi } from "vitest";
 import type { DatabaseEngine } from "../../src/database/engine.ts";
-import { contentionLimits as limits } from "../../src/worker/contention.ts";
+import { limits } from "../../src/lib/limits.ts";
 import { Bench, Counted, type Instance, type Tables, wait } from "./bench.ts";
 
 const lanes = ["1/1", "1/2", "2/1", "2/2", "3/1", "3/2", "4/1", "4/2"];

@@ -21,9 +21,6 @@ interface Part {
   readonly settled: PromiseWithResolvers<void>;
 }
 
-/** What several batches at a time are good for: the next one travels while one is synced. */
-const batchesAtOnceMax = 4;
-
 /**
  * Gathers the calls that wait together into batches. A call is one round trip where nothing else
  * is under way, and shares one where much is.
@@ -85,7 +82,7 @@ export class Appender {
   }
 
   #pump(): void {
-    while (this.#running < batchesAtOnceMax && this.#waiting.length > 0) {
+    while (this.#running < limits.natsBatchesAtOnceMax && this.#waiting.length > 0) {
       void this.#run(this.#takeBatch());
     }
   }

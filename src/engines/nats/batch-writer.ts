@@ -41,12 +41,6 @@ interface Pack {
 /** Between two tries: short at first, as most elections that end soon have ended already. */
 const pausesMs = [20, 50, 100, 200, 400, 500] as const;
 
-/** Of a try after one without an answer: what was stored all the same, the next one finds. */
-const retryRequestMs = 1_000;
-
-/** A new leader is told of a moment before it listens. */
-const electedPauseMs = 100;
-
 /**
  * Stores events until it is known what became of them. Each try is a batch of its own: packs, and
  * a claim of each id. That nothing is stored twice rests on the claims alone, not on the server's
@@ -91,7 +85,7 @@ export class BatchWriter {
         isOther = error;
       });
       const pauseMs = pausesMs[Math.min(attempt, pausesMs.length - 1)] ?? 0;
-      await clock.sleep(isElected ? electedPauseMs : pauseMs);
+      await clock.sleep(isElected ? limits.natsElectedPauseMs : pauseMs);
     }
   }
 
@@ -100,7 +94,7 @@ export class BatchWriter {
     const packs = this.#packsOf(items);
     const messages = this.#messagesOf(packs, token);
     const id = `${token}-${attempt}`;
-    const timeoutMs = attempt === 0 ? limits.natsRequestMs : retryRequestMs;
+    const timeoutMs = attempt === 0 ? limits.natsRequestMs : limits.natsRetryRequestMs;
     const storing = storeBatch(nc, stream.name, id, messages, timeoutMs);
     const first = await elections.during(storing);
     for (const [at, pack] of packs.entries()) {

@@ -32,8 +32,6 @@ export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
   }
 }
 
-const connectTriesMax = 3;
-
 /**
  * A machine that is busy, as while all boxes start, may take longer than a connection is given: who
  * does not answer in time is asked again, and only who refuses is not.
@@ -43,7 +41,8 @@ async function connectInTime(options: ConnectionOptions): Promise<NatsConnection
     try {
       return await connect(options);
     } catch (error) {
-      if (tries === connectTriesMax || !(error instanceof errors.TimeoutError)) throw error;
+      if (tries === limits.natsConnectTriesMax || !(error instanceof errors.TimeoutError))
+        throw error;
     }
   }
 }
