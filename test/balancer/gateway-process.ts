@@ -1,11 +1,17 @@
 /**
  * A gateway as a process of its own, to be killed: it notes each event id in a file before it
- * answers, takes a moment for every request, and says on its standard output that it listens.
+ * answers, takes its time for every request, and says on its standard output that it listens.
  *
  *     node gateway-process.ts <socket> <file of ids>
  */
 import { appendFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+
+/**
+ * Longer than a turn of the loop that load and balancer share: else a gateway that is killed has
+ * answered all that it had, and the kill has struck nothing.
+ */
+const answerMs = 30;
 
 const [socketPath = "", idsFile = ""] = process.argv.slice(2);
 rmSync(socketPath, { force: true });
@@ -14,7 +20,10 @@ const server = createServer((request, response) => {
   request.resume().on("end", () => {
     const id = request.headers["millrace-event-id"] ?? request.headers["idempotency-key"];
     if (id !== undefined) appendFileSync(idsFile, `${request.url} ${id}\n`);
-    setTimeout(() => response.writeHead(request.method === "POST" ? 202 : 200).end(request.url), 3);
+    setTimeout(
+      () => response.writeHead(request.method === "POST" ? 202 : 200).end(request.url),
+      answerMs,
+    );
   });
 });
 server.listen(socketPath, () => console.log("listening"));
