@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../src/lib/free-port.ts";
+import { freePorts } from "../../src/lib/free-port.ts";
 import { dataFolderAt } from "../../src/runtime/data-folder.ts";
 import { databaseFile } from "../../src/runtime/database-file.ts";
 import type { Target } from "../load/connection.ts";
@@ -47,8 +47,8 @@ export interface Millrace extends SystemUnderTest {
 export async function startMillrace(options: MillraceOptions): Promise<Millrace> {
   const folder = newFolder("m");
   const data = options.data ?? folder.path;
-  const port = await freePort();
-  const program = launch(options, data, port, await freePort());
+  const [port = 0, adminPort = 0] = await freePorts(2);
+  const program = launch(options, data, port, adminPort);
   const stop = async () => {
     await program.stop();
     folder.remove();

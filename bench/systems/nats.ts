@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "../../src/lib/free-port.ts";
+import { freePorts } from "../../src/lib/free-port.ts";
 import { newFolder } from "./place.ts";
 import { type Program, startProgram, until } from "./process.ts";
 import { canConnect, findNats } from "./servers.ts";
@@ -17,12 +17,11 @@ export interface NatsServers extends AsyncDisposable {
 export async function startNats(count: 1 | 3): Promise<NatsServers> {
   const command = findNats();
   const folder = newFolder("nats");
-  const ports = async () => ({
-    port: await freePort(),
-    routePort: await freePort(),
-    http: await freePort(),
+  const free = await freePorts(3 * count);
+  const places = Array.from({ length: count }, (_, at) => {
+    const [port = 0, routePort = 0, http = 0] = free.slice(3 * at);
+    return { port, routePort, http };
   });
-  const places = await Promise.all(Array.from({ length: count }, ports));
   const routes = places.map(({ routePort }) => `"nats://127.0.0.1:${routePort}"`).join(", ");
   const programs = places.map(({ port, routePort, http }, at) => {
     const config = join(folder.path, `${at}.conf`);

@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Command, run } from "../cli/command-line.ts";
-import { freePort } from "../support/free-port.ts";
+import { freePorts } from "../support/free-port.ts";
 import { projectFolder } from "../support/project-folder.ts";
 
 const app = `
@@ -39,7 +39,7 @@ const json = { "content-type": "application/json" };
 beforeEach(async () => {
   folder = await projectFolder();
   await writeFile(join(folder.path, "app.ts"), app);
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort] = await freePorts(2);
   url = `http://127.0.0.1:${port}`;
   admin = `http://127.0.0.1:${adminPort}`;
   env = {

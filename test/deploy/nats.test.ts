@@ -17,7 +17,7 @@ import { loadApplication } from "../../src/runtime/application.ts";
 import { parseConfig } from "../../src/runtime/config.ts";
 import { composeFiles } from "../../src/runtime/deploy/compose.ts";
 import { deployedSystem } from "../../src/runtime/deploy/picture.ts";
-import { freePort } from "../support/free-port.ts";
+import { freePorts } from "../support/free-port.ts";
 import { natsMissing } from "../support/nats-cluster.ts";
 
 const app = "examples/social/app.ts";
@@ -28,12 +28,11 @@ describe.skipIf(natsMissing())(`three NATS servers (${natsMissing() ?? ""})`, ()
   it("are as Millrace needs them", { timeout: 120_000 }, async () => {
     const { config } = parseConfig({}, {});
     const files = composeFiles(deployedSystem(await loadApplication(app), app, config));
-    const places = await Promise.all(
-      names.map(async (name) => {
-        const [port, monitor, route] = [await freePort(), await freePort(), await freePort()];
-        return { name, port, monitor, route };
-      }),
-    );
+    const free = await freePorts(3 * names.length);
+    const places = names.map((name, at) => {
+      const [port = 0, monitor = 0, route = 0] = free.slice(3 * at);
+      return { name, port, monitor, route };
+    });
     const folder = await mkdtemp(join(tmpdir(), "millrace-deployed-nats-"));
     const program = findProgram({
       name: "nats-server",

@@ -1,1 +1,1 @@
-export { freePort } from "../../src/lib/free-port.ts";
+export { freePort, freePorts } from "../../src/lib/free-port.ts";

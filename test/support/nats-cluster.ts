@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { freePort } from "./free-port.ts";
+import { freePorts } from "./free-port.ts";
 
 const installed = fileURLToPath(
   new URL("../../.servers/nats/usr/sbin/nats-server", import.meta.url),
@@ -148,18 +148,16 @@ export class NatsCluster implements AsyncDisposable {
 const hostOf = (server: NatsServer): string => (server as Server).host;
 
 async function planServers(folder: string, options: NatsClusterOptions): Promise<NatsServer[]> {
-  const places = await Promise.all(
-    Array.from({ length: options.servers }, async (_, at) => ({
-      host: options.hosts?.[at] ?? "127.0.0.1",
-      route: await freePort(),
-    })),
-  );
+  const ports = await freePorts(3 * options.servers);
+  const places = Array.from({ length: options.servers }, (_, at) => {
+    const [route = 0, port = 0, monitorPort = 0] = ports.slice(3 * at);
+    return { host: options.hosts?.[at] ?? "127.0.0.1", route, port, monitorPort };
+  });
   const routes = places.map(({ host, route }) => `nats://${host}:${route}`);
   return Promise.all(
-    places.map(async ({ host, route }, at) => {
+    places.map(async ({ host, route, port, monitorPort }, at) => {
       const store = join(folder, `server-${at}`);
       await mkdir(store);
-      const [port, monitorPort] = [await freePort(), await freePort()];
       const settings = [
         `server_name: server-${at}`,
         `listen: "${host}:${port}"`,

@@ -71,7 +71,8 @@ it("loses no update of handlers that read and write across keys", async () => {
   const started = await start(handler);
   await using _bench = started.bench;
   expect(await handleAll(started)).toBe(events);
-  expect(Math.max(...runs.values())).toBeLessThanOrEqual(limits.conflictsMax + 1);
+  // Undone by others, alone, and the once that it takes to find out that the handler reads first.
+  expect(Math.max(...runs.values())).toBeLessThanOrEqual(limits.conflictsMax + 2);
 });
 
 it("loses none where they look up in the cache what they change", async () => {

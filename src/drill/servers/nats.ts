@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort } from "../../lib/free-port.ts";
+import { freePorts } from "../../lib/free-port.ts";
 import type { Fault, Struck } from "../fault.ts";
 import {
   type EngineServers,
@@ -83,13 +83,11 @@ function faultsOf(members: readonly Member[]): Fault[] {
 
 async function plan(file: string, options: EngineServersOptions): Promise<Member[]> {
   const names = ["nats-1", "nats-2", "nats-3"];
-  const ports = await Promise.all(
-    names.map(async () => ({
-      port: await freePort(),
-      monitorPort: await freePort(),
-      routePort: await freePort(),
-    })),
-  );
+  const free = await freePorts(3 * names.length);
+  const ports = names.map((_, at) => {
+    const [port = 0, monitorPort = 0, routePort = 0] = free.slice(3 * at);
+    return { port, monitorPort, routePort };
+  });
   /** `from` → `to`, by their places. */
   const routes = new Map<string, Route>();
   for (const from of names.keys()) {

@@ -14,9 +14,12 @@ export type Failure = "known" | "none" | "unknown" | "final";
 
 const knownCodes: ReadonlySet<number> = new Set([10071, 10164]);
 
-/** Temporarily unavailable; a leader is missing; a request is in process; a batch lost a part. */
+/**
+ * A peer is offline; temporarily unavailable; a leader is missing; a request is in process; a batch
+ * lost a part.
+ */
 const passingCodes: ReadonlySet<number> = new Set([
-  10008, 10009, 10023, 10118, 10158, 10167, 10176,
+  10005, 10008, 10009, 10023, 10118, 10158, 10167, 10176,
 ]);
 
 export function failureOf(error: unknown): Failure {
