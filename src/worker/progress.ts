@@ -54,18 +54,46 @@ export class Progress {
     return positions;
   }
 
-  /** True once the place is behind the worker; false where that took longer than `waitMs`. */
-  async waitFor(place: Place, waitMs: number, signal?: AbortSignal): Promise<boolean> {
-    return await this.until(
-      async () => (await this.position(place.partition)) >= place.position,
-      waitMs,
-      signal,
-    );
+  /**
+   * Resolves once the place is behind the worker, whatever became of its event.
+   *
+   * @throws MR_AFTER_TIMEOUT where the worker does not come to the place in time
+   */
+  async awaitPlace(worker: string, place: Place, signal?: AbortSignal): Promise<void> {
+    await this.#await(() => this.#isBehind(place), worker, place, signal);
   }
 
-  /** @throws MR_AFTER_TIMEOUT where the worker does not come to the place in time */
-  async awaitPlace(worker: string, place: Place, signal?: AbortSignal): Promise<void> {
-    if (await this.waitFor(place, limits.afterWaitMs, signal)) return;
+  /**
+   * Resolves once the event of the place has done what it does: also where it had to be tried
+   * again, or waits in the line of its key meanwhile.
+   *
+   * @throws MR_AFTER_TIMEOUT where that takes too long
+   */
+  async awaitEffects(worker: string, place: Place, signal?: AbortSignal): Promise<void> {
+    // In this order: what passes the place is put into its line by the same commit.
+    const isOver = async () => (await this.#isBehind(place)) && !(await this.#isInLine(place));
+    await this.#await(isOver, worker, place, signal);
+  }
+
+  async #isBehind({ partition, position }: Place): Promise<boolean> {
+    return (await this.position(partition)) >= position;
+  }
+
+  async #isInLine({ partition, position }: Place): Promise<boolean> {
+    const found = await this.#database.read(
+      "select 1 as one from millrace_parked where partition = $1 and position = $2",
+      [partition, position],
+    );
+    return found.length > 0;
+  }
+
+  async #await(
+    isTrue: () => Promise<boolean>,
+    worker: string,
+    place: Place,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (await this.until(isTrue, limits.afterWaitMs, signal)) return;
     throw new MillraceError(
       "MR_AFTER_TIMEOUT",
       `${worker} has not come to ${formatPlace(place)} in time.`,

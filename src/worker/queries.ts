@@ -79,7 +79,7 @@ export class Queries {
 
   async #waitFor(after: readonly Place[], signal: AbortSignal): Promise<void> {
     const { definition, progress } = this.#parts;
-    for (const place of after) await progress.awaitPlace(definition.name, place, signal);
+    for (const place of after) await progress.awaitEffects(definition.name, place, signal);
   }
 }
 

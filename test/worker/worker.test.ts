@@ -218,6 +218,30 @@ it("prepares outside the transaction, concurrently across keys", async () => {
   expect(mostAtOnce).toBeGreaterThan(1);
 });
 
+it("answers with what an event has done also where its first attempt failed", async () => {
+  await using bench = await Bench.open();
+  const backoff = { firstMs: 200, maxMs: 200 };
+  const failing = on<typeof Counted, Tables>(Counted, { backoff }, async (event, { db, cache }) => {
+    if (event.attempt === 1) throw new Error("not yet");
+    await db
+      .insertInto("effects")
+      .values({ id: event.id, ...event.data })
+      .execute();
+    cache.touch("count");
+  });
+  const count = query(
+    { input: z.object({}), cacheKey: () => "count" },
+    async ({ db }: { db: import("kysely").Kysely<Tables> }) =>
+      (await db.selectFrom("effects").select("n").execute()).length,
+  );
+  const { worker } = await bench.start([failing], { queries: { count } });
+  const first = await bench.publish("a", 1);
+  // It waits behind the other, which waits for its second attempt.
+  const behind = await bench.publish("a", 2);
+  expect(await worker.query("count", "", [first])).toBe("1");
+  expect(await worker.query("count", "", [behind])).toBe("2");
+});
+
 it("answers queries through the cache, never older than the position asked for", async () => {
   await using bench = await Bench.open();
   let loads = 0;
