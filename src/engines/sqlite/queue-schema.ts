@@ -97,14 +97,15 @@ export function openingFault(folder: string, error: unknown): MillraceError {
 /** The size of SQLite's first page, which alone holds no table. */
 const firstPageBytes = 4_096;
 
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
 /** Looks at the file without changing it. */
 function inspectFile(file: string): void {
-  const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   // A queue whose creation was cut off, or no database at all: then opening changes nothing either.
-  if (bytes <= firstPageBytes) return;
+  if (sizeOf(file) <= firstPageBytes) return;
   const db = openSqlite(file, { readOnly: true });
   try {
-    inspect(db, file, bytes);
+    inspect(db, file);
   } catch (error) {
     // The header was readable: statements that fail now miss tables or pages.
     const failure = sqliteFailure(error);
@@ -115,7 +116,7 @@ function inspectFile(file: string): void {
   }
 }
 
-function inspect(db: DatabaseSync, file: string, bytes: number): void {
+function inspect(db: DatabaseSync, file: string): void {
   const application = number(db, "pragma application_id");
   const format = number(db, "pragma user_version");
   const tables = number(db, "select count(*) from sqlite_schema");
@@ -129,8 +130,11 @@ function inspect(db: DatabaseSync, file: string, bytes: number): void {
       { remedy: "Run the version that wrote it, or a later one. Nothing was changed." },
     );
   }
-  const walBytes = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  // In this order, since another process may write its WAL into the file meanwhile: what was
+  // needed is in the file by the time that the WAL is empty.
   const neededBytes = number(db, "pragma page_count") * number(db, "pragma page_size");
+  const walBytes = sizeOf(`${file}-wal`);
+  const bytes = sizeOf(file);
   if (walBytes === 0 && bytes < neededBytes) {
     throw damaged(file, `it has ${bytes} bytes of ${neededBytes}`);
   }
