@@ -15,6 +15,7 @@ import { createEngines, type Engines } from "../runtime/engines.ts";
 import { refuseUnsafeEngines } from "../runtime/safe-engines.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { ExitCode } from "./command.ts";
+import { interruption } from "./interruption.ts";
 import type { MoveOptions } from "./move.ts";
 import { counted, type Output } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
@@ -41,7 +42,9 @@ export async function runMove(call: Call): Promise<ExitCode> {
   await using source = enginesOf(from, data);
   const partitions = (await source.queue()).partitions;
   await using target = enginesOf({ ...to, partitions }, await openDataFolder(to.data));
-  using stop = stopSignal();
+  using stop = interruption(
+    usage("The move was interrupted.", "Call it again: it goes on where it was."),
+  );
   const meter = new Meter(call.output);
   try {
     const moved = await move({
@@ -197,19 +200,6 @@ function tell({ app, output }: Call, to: Config, moved: Moved): void {
 
 const usage = (message: string, remedy: string): MillraceError =>
   new MillraceError("MR_USAGE", message, { remedy });
-
-function stopSignal(): { readonly signal: AbortSignal } & Disposable {
-  const stop = new AbortController();
-  const abort = () =>
-    stop.abort(usage("The move was interrupted.", "Call it again: it goes on where it was."));
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, abort);
-  return {
-    signal: stop.signal,
-    [Symbol.dispose]() {
-      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, abort);
-    },
-  };
-}
 
 /** A line for each part, and on a terminal how far it is. */
 class Meter {

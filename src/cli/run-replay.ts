@@ -16,6 +16,7 @@ import { versionsOf } from "../runtime/versions.ts";
 import { note } from "../worker/audit.ts";
 import type { ExitCode } from "./command.ts";
 import { confirm } from "./confirm.ts";
+import { interruption } from "./interruption.ts";
 import { counted, type Output } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
 import { parsePast } from "./queue-view.ts";
@@ -64,7 +65,7 @@ async function replayBeside(
   const { places } = opened;
   const place = await places.another(name);
   const meter = new Meter();
-  using stop = stopSignal();
+  using stop = interruption(interrupted());
   const [live] = opened.workers;
   if (live === undefined) return 1;
   let isInUse = false;
@@ -115,7 +116,7 @@ async function replayInPlace(
   const [live] = opened.workers;
   if (live === undefined || !(await isMeant(call, "start", {}))) return 130;
   const meter = new Meter();
-  using stop = stopSignal();
+  using stop = interruption(interrupted());
   const events = await repeat({
     ...{ queue, filter },
     live: live.database,
@@ -192,19 +193,8 @@ function onExit(output: Output): Disposable {
   return { [Symbol.dispose]: () => void process.off("exit", tell) };
 }
 
-/** Aborts with the first Ctrl-C: what was begun is undone. */
-function stopSignal(): { readonly signal: AbortSignal } & Disposable {
-  const stop = new AbortController();
-  const abort = () =>
-    stop.abort(new MillraceError("MR_USAGE", "The replay was interrupted; nothing was changed."));
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, abort);
-  return {
-    signal: stop.signal,
-    [Symbol.dispose]() {
-      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, abort);
-    },
-  };
-}
+const interrupted = (): MillraceError =>
+  new MillraceError("MR_USAGE", "The replay was interrupted; nothing was changed.");
 
 /** How far it is, how fast, and how long it will take. */
 class Meter {

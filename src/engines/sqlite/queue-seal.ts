@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { syncFolder } from "./sync-folder.ts";
 
 /** Beside the queue's file, so that the two are put away, and come back, together. */
 const sealFile = (folder: string): string => join(folder, "seal");
@@ -37,11 +38,5 @@ export function writeSeal(folder: string, seal: string | undefined): void {
     }
     renameSync(aside, sealFile(folder));
   }
-  if (process.platform === "win32") return;
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  syncFolder(folder);
 }

@@ -1,17 +1,10 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /**
  * The one place that names `node:sqlite`, and the settings under which a committed transaction
@@ -154,20 +147,6 @@ function expectPragma(db: DatabaseSync, name: string, value: string | number): v
 function checkpoint(db: DatabaseSync): void {
   setPragma(db, "busy_timeout", limits.openCheckpointMs);
   db.prepare("pragma wal_checkpoint(truncate)").get();
-}
-
-/**
- * Makes the entries of a folder durable. The database file itself is never opened here: closing any
- * descriptor of it would drop the locks that this process holds on it.
- */
-function syncFolder(folder: string): void {
-  if (process.platform === "win32") return;
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** What went wrong with the file, told apart from a mistake in a statement. */
