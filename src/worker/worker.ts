@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { WorkerCache } from "../cache/cache.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
-import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
+import { asError, isMillraceError } from "../lib/errors.ts";
 import type { Service } from "../lib/lifecycle.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
@@ -14,6 +14,7 @@ import type { AnyWorker } from "../system/worker.ts";
 import type { Tracing } from "../tracing/tracing.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { Gathering } from "./gathering.ts";
+import { checkedEnds, firstPositions, knowQueue } from "./known-queue.ts";
 import { type LineBounds, type LineFull, Lines } from "./lines.ts";
 import type {
   Place,
@@ -24,7 +25,7 @@ import type {
 } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { isDependencyFailure } from "./outcome.ts";
-import { type OwnedPartition, Ownership, type OwnershipParts } from "./ownership.ts";
+import { Ownership, type OwnershipParts } from "./ownership.ts";
 import { Pass } from "./pass.ts";
 import type { Observe } from "./pass-points.ts";
 import { Progress } from "./progress.ts";
@@ -109,6 +110,7 @@ class WorkerInstance implements Worker {
   readonly #store: WorkerStore;
   readonly #timers: Timers;
   readonly #gathering: Gathering;
+  #starting: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #failures = 0;
   #waitingFor: string | undefined;
@@ -165,16 +167,23 @@ class WorkerInstance implements Worker {
 
   async start(): Promise<void> {
     if (this.#running !== undefined || this.#stop.signal.aborted) return;
-    const { database, definition } = this.#parts;
+    this.#starting = this.#begin();
+    await this.#starting;
+  }
+
+  async #begin(): Promise<void> {
+    const { database, definition, queue, starts } = this.#parts;
     await prepareBookkeeping(database);
     await database.migrate(definition.name, definition.database.migrations);
-    await this.#knowQueue();
-    await this.#ownership.prepare(await this.#starts());
+    await knowQueue(database, queue, definition.name);
+    await this.#ownership.prepare(starts ?? (await firstPositions(queue, definition.startFrom)));
     this.#running = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    // Who asked for the start hears of its failure.
+    await this.#starting?.catch(() => {});
     await this.#running;
     await this.#reader.close();
     if (this.#running === undefined) return;
@@ -281,7 +290,7 @@ class WorkerInstance implements Worker {
       if (isPauseChanged || isRoomier) await this.#readOn();
       return;
     }
-    await this.#suspicion.take(taken, await this.#checkedEnds(taken));
+    await this.#suspicion.take(taken, await checkedEnds(this.#parts.queue, this.name, taken));
     this.#suspicion.lost(lost);
     for (const partition of lost) this.#full.delete(partition);
     this.#progress.lost(lost);
@@ -292,21 +301,6 @@ class WorkerInstance implements Worker {
     this.#progress.reached(taken.map(({ partition, position }) => [partition, position]));
     const partitions = this.#ownership.partitions;
     this.#parts.log.info({ partitions: partitions.length }, "partitions changed hands");
-  }
-
-  /** E7: a queue that ends before what was applied has lost its tail, or is an old copy. */
-  async #checkedEnds(taken: readonly OwnedPartition[]): Promise<ReadonlyMap<number, number>> {
-    const ends = await this.#parts.queue.ends();
-    for (const { partition, position } of taken) {
-      const end = ends.get(partition) ?? 0;
-      if (position <= end) continue;
-      throw new MillraceError(
-        "MR_QUEUE_GAP",
-        `Partition ${partition} of the queue ends at ${end}, but ${this.name} has applied ${position}.`,
-        { remedy: "The queue lost events or is an old copy; bring back its newest data." },
-      );
-    }
-    return ends;
   }
 
   /** Whether another connection has written to the database: it may have changed the lines. */
@@ -363,36 +357,5 @@ class WorkerInstance implements Worker {
     this.#parts.log.info({}, "the worker goes on");
     this.#failures = 0;
     this.#waitingFor = undefined;
-  }
-
-  /** Where the worker begins, if it is new. */
-  async #starts(): Promise<ReadonlyMap<number, number>> {
-    const { definition, queue, starts } = this.#parts;
-    if (starts !== undefined) return starts;
-    if (definition.startFrom === "now") return await queue.ends();
-    const partitions = Array.from({ length: queue.partitions }, (_, partition) => partition);
-    const positions = partitions.map((partition) => queue.positionAt(partition, 0));
-    return new Map((await Promise.all(positions)).map((position, at) => [at, position]));
-  }
-
-  /** E7: positions mean nothing in another queue, so the worker remembers which one it reads. */
-  async #knowQueue(): Promise<void> {
-    const { database, queue, definition } = this.#parts;
-    const known = await database.transaction(async (tx) => {
-      await tx.run(
-        "insert into millrace_queue (one, identity) values (1, $1) on conflict do nothing",
-        [queue.identity],
-      );
-      const [row] = await tx.run<{ identity: string }>("select identity from millrace_queue");
-      return row?.identity;
-    });
-    if (known === queue.identity) return;
-    throw new MillraceError(
-      "MR_QUEUE_IDENTITY",
-      `The database of ${definition.name} belongs to another queue than the one it is given.`,
-      {
-        remedy: "Bring back the queue's data that belongs to this database, or start with neither.",
-      },
-    );
   }
 }

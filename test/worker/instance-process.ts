@@ -124,15 +124,12 @@ const worker = createWorker({
 });
 
 async function stop(): Promise<void> {
-  // Everything may have been done before, so that this is asked of one that still begins.
-  await started;
   await worker.stop();
   await engine.close();
   await database.close();
   process.disconnect();
 }
 
-const started = worker.start();
 process.on("message", (order: Order) => {
   if (order.stop === true) return void stop();
   if (order.trap !== undefined) {
@@ -144,4 +141,4 @@ process.on("message", (order: Order) => {
   release = Promise.withResolvers();
   tell({ heard: true });
 });
-await started;
+await worker.start();
