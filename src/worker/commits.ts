@@ -7,7 +7,7 @@ import { AttemptTimeout, type Job } from "./attempt.ts";
 import { Contention } from "./contention.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Lines } from "./lines.ts";
-import { formatPlace } from "./link.ts";
+import { formatPlace, type Place } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Ownership } from "./ownership.ts";
@@ -41,8 +41,8 @@ export type Verdicts = Map<string, Outcome>;
 export interface Task {
   readonly advances: readonly Advance[];
   readonly jobs: readonly Job[];
-  /** Jobs whose attempts were noted before they began. */
-  readonly noted?: readonly Job[];
+  /** The attempts were noted before they began. */
+  readonly isNoted?: boolean;
   readonly verdicts?: Verdicts;
 }
 
@@ -107,7 +107,7 @@ export class Commits {
   }
 
   async #commit(
-    { advances, noted = [] }: Task,
+    { advances, jobs, isNoted = false }: Task,
     work: (tx: Transaction, view: TransactionView) => Promise<Ledger>,
   ): Promise<Ledger> {
     const { cache, clock, database, isReplay, observe, store, timers, outbox } = this.#parts;
@@ -121,10 +121,7 @@ export class Commits {
         await store.park(tx, ledger.parked);
         await store.bury(tx, ledger.dead);
         await timers.schedule(tx, ledger.scheduled);
-        await store.over(
-          tx,
-          noted.map(({ queued }) => queued),
-        );
+        if (isNoted) await store.over(tx, placesOf(jobs));
         const posted = await store.post(tx, isReplay === true ? [] : ledger.emitted);
         const swept = outbox.wantsSweep ? await outbox.sweep(tx) : [];
         await store.touch(tx, view.touched);
@@ -181,6 +178,8 @@ export class Commits {
     }
   }
 }
+
+const placesOf = (jobs: readonly Job[]): Place[] => jobs.map(({ queued }) => queued);
 
 /** Which one's, shows when each has a savepoint of its own. */
 const isOneEventsFault = (thrown: unknown): boolean =>

@@ -107,6 +107,14 @@ export class Ownership {
     return [...this.#owned.keys()];
   }
 
+  /** The steps to these positions, of the partitions that are owned. */
+  advancesTo(positions: ReadonlyMap<number, number>): Advance[] {
+    return [...positions].flatMap(([partition, to]) => {
+      const owned = this.#owned.get(partition);
+      return owned === undefined ? [] : [advanceOf(owned, to)];
+    });
+  }
+
   /** Whether it is time to beat again. */
   get isDue(): boolean {
     return this.#clock.monotonic() >= this.#nextBeat;

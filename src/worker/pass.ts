@@ -23,7 +23,7 @@ import type { Observe } from "./pass-points.ts";
 import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
-import type { Advance, ParkedEvent, WorkerStore } from "./store.ts";
+import type { ParkedEvent, WorkerStore } from "./store.ts";
 import type { Suspicion } from "./suspicion.ts";
 import { TimeLimits } from "./time-limits.ts";
 import type { Timers } from "./timers.ts";
@@ -63,7 +63,7 @@ export interface PassParts {
  *
  * A batch runs without savepoints, since nearly all succeed. When one fails, the batch is rolled
  * back and runs again with a savepoint for each event, so that a failure costs only itself. Where a
- * handler may have ended the process of a predecessor, each event has a transaction of its own.
+ * handler may have ended the process of a predecessor, events go in small groups (suspicion.ts).
  */
 export class Pass {
   readonly #parts: PassParts;
@@ -126,28 +126,47 @@ export class Pass {
     return { events: kept, positions: reached };
   }
 
-  async #handle(batch: Batch): Promise<void> {
+  async #handle({ events, positions }: Batch): Promise<void> {
     const { ownership, suspicion } = this.#parts;
-    const events = batch.events.filter(({ partition }) => ownership.owned.has(partition));
-    if (events.some(({ partition }) => suspicion.covers(partition))) {
-      await this.#handleSingly(batch, events, (queued) => this.#begin(queued, undefined));
+    const owned = events.filter(({ partition }) => ownership.owned.has(partition));
+    if (owned.some(({ partition }) => suspicion.covers(partition))) {
+      await this.#handleSuspected(owned);
+      await this.#handleTogether({ advances: ownership.advancesTo(positions), jobs: [] });
       suspicion.reached(ownership.owned.values());
       return;
     }
-    const jobs = events.map((queued) => this.#job(queued));
+    const jobs = owned.map((queued) => this.#job(queued));
     await this.#prepare(jobs);
+    await this.#handleGroup({ advances: ownership.advancesTo(positions), jobs });
+  }
+
+  /** In groups that are noted before they begin, each in a transaction of its own. */
+  async #handleSuspected(events: readonly QueuedEvent[]): Promise<void> {
+    const { ownership, stop, suspicion } = this.#parts;
+    // What was handled before a full line stopped the batch is applied already.
+    const isNew = ({ partition, position }: QueuedEvent) =>
+      position > (ownership.owned.get(partition)?.position ?? position);
+    for (let rest = events.filter(isNew); rest.length > 0; ) {
+      await setImmediate();
+      stop.throwIfAborted();
+      await ownership.renew();
+      const group = rest.slice(0, suspicion.togetherOf(rest));
+      const begun = await this.#begin(group.map((queued) => this.#job(queued)));
+      await this.#handleGroup({ ...begun, advances: ownership.advancesTo(reachedBy(group)) });
+      suspicion.passed(group);
+      rest = rest.slice(group.length);
+    }
+  }
+
+  /** Together; one after another where one of several takes too long. */
+  async #handleGroup(task: Task): Promise<void> {
     try {
-      await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs });
+      await this.#handleTogether(task);
     } catch (thrown) {
       if (!(thrown instanceof AttemptTimeout)) throw thrown;
-      const verdicts = new Map([
-        [formatPlace(thrown.job.queued), this.#decide(thrown.job, thrown)],
-      ]);
-      const byEvent = new Map(jobs.map((job) => [job.queued, job]));
-      await this.#handleSingly(batch, events, async (queued) => {
-        const job = byEvent.get(queued) ?? this.#job(queued);
-        return { job, verdicts, noted: [] };
-      });
+      const verdict = this.#decide(thrown.job, thrown);
+      const verdicts = new Map(task.verdicts).set(formatPlace(thrown.job.queued), verdict);
+      await this.#handleSingly({ ...task, verdicts });
     }
   }
 
@@ -189,32 +208,18 @@ export class Pass {
     return await this.#parts.database.transaction((tx) => this.#parts.lines.hasRoom(tx, full));
   }
 
-  #advancesTo(positions: ReadonlyMap<number, number>): Advance[] {
-    return [...positions].flatMap(([partition, to]) => {
-      const owned = this.#parts.ownership.owned.get(partition);
-      return owned === undefined ? [] : [advanceOf(owned, to)];
-    });
-  }
-
   /** One event after another, each in a transaction of its own. */
-  async #handleSingly(
-    batch: Batch,
-    events: readonly QueuedEvent[],
-    begin: (queued: QueuedEvent) => Promise<Omit<Task, "advances" | "jobs"> & { job: Job }>,
-  ): Promise<void> {
-    const { ownership, stop, suspicion } = this.#parts;
-    for (const queued of events) {
-      const owned = ownership.owned.get(queued.partition);
-      if (owned === undefined || stop.aborted) return;
-      if (queued.position <= owned.position) continue;
+  async #handleSingly({ jobs, advances, ...others }: Task): Promise<void> {
+    const { ownership, stop } = this.#parts;
+    for (const job of jobs) {
       await setImmediate();
+      stop.throwIfAborted();
       await ownership.renew();
-      const { job, ...others } = await begin(queued);
-      const advances = [advanceOf(owned, queued.position)];
-      await this.#handleTogether({ ...others, advances, jobs: [job] });
-      suspicion.passed(queued.partition);
+      const step = ownership.advancesTo(reachedBy([job.queued]));
+      await this.#handleTogether({ ...others, advances: step, jobs: [job] });
     }
-    await this.#handleTogether({ advances: this.#advancesTo(batch.positions), jobs: [] });
+    const reached = new Map(advances.map(({ partition, to }) => [partition, to]));
+    await this.#handleTogether({ advances: ownership.advancesTo(reached), jobs: [] });
   }
 
   /** What is slow by intention: the leases are renewed meanwhile. */
@@ -248,7 +253,7 @@ export class Pass {
     const owned = this.#parts.ownership.owned.get(head.partition);
     if (owned === undefined) return;
     const task = await this.#lineTask(head, owned);
-    const isAlone = task.noted !== undefined;
+    const isAlone = task.isNoted === true;
     await this.#commit(false, task, (tx, view, verdicts) =>
       // A timeout ends the transaction, so after one only the head is tried.
       this.#drainFrom(
@@ -259,36 +264,39 @@ export class Pass {
         verdicts,
       ),
     );
-    if (isAlone) this.#parts.suspicion.passed(head.partition);
+    if (isAlone) this.#parts.suspicion.linePassed(head);
   }
 
   async #lineTask(head: ParkedEvent, owned: OwnedPartition): Promise<Task> {
     const advances = [advanceOf(owned)];
     if (this.#handlerOf(head) === undefined) return { advances, jobs: [] };
-    if (this.#parts.suspicion.coversLine(head)) {
-      const { job, ...others } = await this.#begin(head, head);
-      return { ...others, advances, jobs: [job] };
-    }
     const job = this.#job(head, head);
+    if (this.#parts.suspicion.coversLine(head)) {
+      return { ...(await this.#begin([job])), advances };
+    }
     await this.#prepare([job]);
     return { advances, jobs: [job] };
   }
 
-  /** A job whose attempt is noted; decided already, where it was begun before and never ended. */
-  async #begin(queued: QueuedEvent, line: ParkedEvent | undefined) {
-    const job = this.#job(queued, line);
-    const verdicts: Verdicts = new Map();
+  /**
+   * Notes that attempts begin. The one of a job that is alone is decided already where it was begun
+   * before and never ended.
+   */
+  async #begin(jobs: readonly Job[]): Promise<Omit<Task, "advances">> {
     const { observe, suspicion } = this.#parts;
     observe?.("before-note");
-    const brokenOff = await suspicion.begin(queued, job.attempt);
+    const attempts = jobs.map(({ attempt, queued }) => ({ ...queued, attempt }));
+    const brokenOff = await suspicion.begin(attempts);
     if (brokenOff === undefined) {
       observe?.("after-note");
-      await this.#prepare([job]);
-    } else {
-      const outcome = this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded());
-      verdicts.set(formatPlace(queued), outcome);
+      await this.#prepare(jobs);
+      return { jobs, isNoted: true };
     }
-    return { job, verdicts, noted: [job] };
+    const verdicts = jobs.map((job) => {
+      const outcome = this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded());
+      return [formatPlace(job.queued), outcome] as const;
+    });
+    return { jobs, isNoted: true, verdicts: new Map(verdicts) };
   }
 
   async #handleAll(
@@ -383,3 +391,7 @@ export class Pass {
     return decide(thrown, attempt, policyOf(handler), clock.now(), random);
   }
 }
+
+/** Partition → the last of their positions. */
+const reachedBy = (events: readonly QueuedEvent[]): ReadonlyMap<number, number> =>
+  new Map(events.map(({ partition, position }) => [partition, position]));

@@ -14,6 +14,11 @@ export interface ParkedEvent extends QueuedEvent {
   readonly history: readonly FailedAttempt[];
 }
 
+/** An attempt of the event at a place, counted from 1; 0 where others were begun with it. */
+export interface BegunAttempt extends Place {
+  readonly attempt: number;
+}
+
 export interface DeadLetter extends QueuedEvent {
   readonly attempts: number;
   readonly error: Failure;
@@ -148,16 +153,14 @@ export class WorkerStore {
     return new Map(rows.map(({ partition, events }) => [partition, events]));
   }
 
-  /** Notes that an attempt begins; durable once the transaction is committed. */
-  async begin(tx: Transaction, { partition, position }: Place, attempt: number): Promise<void> {
-    await tx.run(this.#sql.begin, [partition, position, attempt]);
+  /** Notes that attempts begin; durable once the transaction is committed. */
+  async begin(tx: Transaction, attempts: readonly BegunAttempt[]): Promise<void> {
+    const rows = attempts.map(({ partition, position, attempt }) => [partition, position, attempt]);
+    await tx.run(this.#sql.begin, [JSON.stringify(rows)]);
   }
 
   /** Attempts that were begun in these partitions and have not come to an end. */
-  async begun(
-    tx: Transaction,
-    partitions: readonly number[],
-  ): Promise<(Place & { readonly attempt: number })[]> {
+  async begun(tx: Transaction, partitions: readonly number[]): Promise<BegunAttempt[]> {
     return await tx.run(this.#sql.begun, [jsonColumn(partitions)]);
   }
 
@@ -314,7 +317,8 @@ function statements(each: string) {
     bringNearer: `update millrace_parked set next_at = next_at - $2
       where next_at is not null and partition in (select ${number(0)} from ${each})`,
     parkedCounts: `select partition, count(*) as events from millrace_parked group by partition`,
-    begin: `insert into millrace_attempts (partition, position, attempt) values ($1, $2, $3)
+    begin: `insert into millrace_attempts (partition, position, attempt)
+      select ${number(0)}, ${number(1)}, ${number(2)} from ${each} where true
       on conflict (partition, position) do update set attempt = excluded.attempt`,
     begun: `select partition, position, attempt from millrace_attempts
       where partition in (select ${number(0)} from ${each})`,

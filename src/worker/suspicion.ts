@@ -3,12 +3,18 @@ import { limits } from "../lib/limits.ts";
 import { formatPlace, type Place } from "./link.ts";
 import { ProcessEnded } from "./outcome.ts";
 import type { OwnedPartition } from "./ownership.ts";
-import type { ParkedEvent, WorkerStore } from "./store.ts";
+import type { BegunAttempt, ParkedEvent, WorkerStore } from "./store.ts";
+
+/** Noted for events that were begun together: which of them ended the process is not known. */
+const amongOthers = 0;
 
 /**
- * Remembers where a handler may have ended the process of the partition's last owner. There, events
- * go one at a time, and each attempt is noted durably before it begins: an attempt that ends the
- * process, too, is then known to its successor, counted, and in the end a dead letter.
+ * Remembers where a handler may have ended the process of the partition's last owner. What is begun
+ * there is noted durably before it begins, so that a successor knows what ended this process, too:
+ * first one event alone, then, as long as all goes well, twice as many together each time, up to
+ * those of a whole pass. An attempt that was begun alone and never came to an end is counted, and
+ * in the end a dead letter. Events that were begun together are tried one at a time by whoever
+ * comes next, which finds the one among them.
  *
  * ```
  *   trusted ──taken from an owner that died──▶ suspected
@@ -17,14 +23,16 @@ import type { ParkedEvent, WorkerStore } from "./store.ts";
  *          well, or all that there was then
  * ```
  *
- * Who ended the process before anything was noted is not known, so that first time counts for
- * nobody.
+ * Who ended the process before anything was noted, or among others, counts for nobody.
  */
 export class Suspicion {
   readonly #database: DatabaseEngine;
   readonly #store: WorkerStore;
   readonly #suspected = new Map<number, { readonly end: number; eventsLeft: number }>();
+  /** By place, attempts that were begun and never came to an end. */
   readonly #brokenOff = new Map<string, number>();
+  /** How many may be begun at once. */
+  #together = 1;
 
   constructor(database: DatabaseEngine, store: WorkerStore) {
     this.#database = database;
@@ -48,6 +56,7 @@ export class Suspicion {
       const end = ends.get(partition) ?? 0;
       this.#suspected.set(partition, { end, eventsLeft: limits.passEventsMax });
     }
+    if (died.length > 0) this.#together = 1;
     for (const { attempt, ...place } of begun) this.#brokenOff.set(formatPlace(place), attempt);
   }
 
@@ -64,25 +73,42 @@ export class Suspicion {
     return this.covers(head.partition) || head.error?.name === ProcessEnded.name;
   }
 
+  /** How many of these events, from the first one on, may be begun together: one at least. */
+  togetherOf(events: readonly Place[]): number {
+    const isKnown = (place: Place) => this.#brokenOff.has(formatPlace(place));
+    const known = this.#brokenOff.size === 0 ? -1 : events.findIndex(isKnown);
+    return Math.max(1, Math.min(this.#together, known === -1 ? events.length : known));
+  }
+
   /**
-   * Notes that an attempt begins. Where the same or a later one was begun before and never came to
-   * an end, that one's number: it ended the process, and this one must not begin.
+   * Notes that attempts begin, together if there are several. Where there is one, and the same or a
+   * later attempt of it was begun alone before and never came to an end, that one's number: it
+   * ended the process, and this one must not begin.
    */
-  async begin(place: Place, attempt: number): Promise<number | undefined> {
-    const name = formatPlace(place);
-    const brokenOff = this.#brokenOff.get(name);
-    this.#brokenOff.delete(name);
-    if (brokenOff !== undefined && brokenOff >= attempt) return brokenOff;
-    await this.#database.transaction((tx) => this.#store.begin(tx, place, attempt));
+  async begin(attempts: readonly BegunAttempt[]): Promise<number | undefined> {
+    const [one] = attempts;
+    if (one === undefined) return undefined;
+    const isAlone = attempts.length === 1;
+    if (isAlone) {
+      const name = formatPlace(one);
+      const brokenOff = this.#brokenOff.get(name);
+      this.#brokenOff.delete(name);
+      if (brokenOff !== undefined && brokenOff >= one.attempt) return brokenOff;
+    }
+    const noted = attempts.map((begun) => (isAlone ? begun : { ...begun, attempt: amongOthers }));
+    await this.#database.transaction((tx) => this.#store.begin(tx, noted));
     return undefined;
   }
 
-  /** An event of the partition went through, one way or another. */
-  passed(partition: number): void {
-    const suspected = this.#suspected.get(partition);
-    if (suspected === undefined) return;
-    suspected.eventsLeft -= 1;
-    if (suspected.eventsLeft <= 0) this.#suspected.delete(partition);
+  /** Events that were begun together went through, one way or another. */
+  passed(events: readonly Place[]): void {
+    this.#together = Math.min(2 * this.#together, limits.passEventsMax);
+    for (const { partition } of events) this.#count(partition);
+  }
+
+  /** The head of a line went through, which tells nothing of how many may go together. */
+  linePassed({ partition }: Place): void {
+    this.#count(partition);
   }
 
   /** Nothing that was there when the partitions were taken is left of what lies before these. */
@@ -92,5 +118,12 @@ export class Suspicion {
       const end = this.#suspected.get(partition)?.end;
       if (end !== undefined && position >= end) this.#suspected.delete(partition);
     }
+  }
+
+  #count(partition: number): void {
+    const suspected = this.#suspected.get(partition);
+    if (suspected === undefined) return;
+    suspected.eventsLeft -= 1;
+    if (suspected.eventsLeft <= 0) this.#suspected.delete(partition);
   }
 }

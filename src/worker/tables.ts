@@ -98,8 +98,8 @@ function bookkeepingTables(numbered: string, keyed: string, writer: string): rea
        primary key (partition, position)) ${keyed}`,
     `create index millrace_parked_line on millrace_parked (key, position)`,
     `create index millrace_parked_due on millrace_parked (next_at) where next_at is not null`,
-    // Events that an instance tries one by one since its predecessor died: what was begun is noted
-    // before it begins, so that an attempt which ends the process counts.
+    // What an instance begins where its predecessor died, noted beforehand: an attempt that ends
+    // the process counts. 0 stands for events that were begun together.
     `create table millrace_attempts (
        partition integer not null, position bigint not null, attempt integer not null,
        primary key (partition, position)) ${keyed}`,

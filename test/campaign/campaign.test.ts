@@ -6,7 +6,8 @@
  * PostgreSQL and Redis, which are killed, stopped and cut off meanwhile.
  * `npm run campaign -- --kills 5000 --seed 7` does more of it, and keeps its totals.
  */
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,12 +51,13 @@ describePostgres("on servers", () => {
 });
 
 async function prove(options: CampaignOptions): Promise<void> {
-  const result = await runCampaign(options);
+  const evidence = await mkdtemp(join(tmpdir(), "millrace-campaign-"));
+  const result = await runCampaign({ ...options, evidence });
   if (CAMPAIGN_REVISION !== undefined) note(options, result);
   const broken = brokenPromises(result);
-  const log = join(tmpdir(), `campaign-${options.seed}.log`);
-  if (broken.length > 0) writeFileSync(log, result.output);
-  expect(broken, `what the system said is in ${log}`).toEqual([]);
+  if (broken.length > 0) await writeFile(join(evidence, "output.log"), result.output);
+  else await rm(evidence, { recursive: true });
+  expect(broken, `what the system said and stored is in ${evidence}`).toEqual([]);
   expect(result.verdicts.second?.accepted).toBeGreaterThan(options.kills);
   expect(result.reads.asked).toBeGreaterThan(0);
 }

@@ -3,6 +3,8 @@
  * supervisor included, and so are the servers of its engines, where it has any; then the checker's
  * word on what came of it.
  */
+import { cp } from "node:fs/promises";
+import { basename } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { vi } from "vitest";
 import { seededRandom } from "../../examples/random.ts";
@@ -25,6 +27,8 @@ export interface CampaignOptions {
   readonly engines?: readonly ServerEngine[];
   /** Instances of each worker: `first=2,second=1`. */
   readonly workers?: string;
+  /** Where what the system has stored is copied to, should it have broken a promise. */
+  readonly evidence?: string;
 }
 
 export interface CampaignResult {
@@ -88,15 +92,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   await readers.checkAtRest();
   const { asked, stale } = readers;
   const refusals = Object.fromEntries(load.refusals);
-  return {
-    ...struck,
-    serverFaults,
-    settledSeconds,
-    verdicts,
-    reads: { asked, stale },
-    refusals,
-    output: picture.output,
+  const result = {
+    ...{ ...struck, serverFaults, settledSeconds, verdicts, reads: { asked, stale } },
+    ...{ refusals, output: picture.output },
   };
+  const { evidence } = options;
+  if (evidence !== undefined && brokenPromises(result).length > 0) {
+    // All but the sockets.
+    const filter = (source: string) => basename(source) !== "run";
+    await cp(picture.data, evidence, { recursive: true, filter });
+  }
+  return result;
 }
 
 /** A sentence for everything that was not as it must be. */

@@ -5,7 +5,9 @@
  */
 import { on, Reject } from "millrace";
 import { expect, it, vi } from "vitest";
+import type { Place } from "../../src/worker/link.ts";
 import { Bench, Counted, store, type Tables, wait } from "./bench.ts";
+import { replaced } from "./mortal.ts";
 
 it("gives up at once on an event that its handler rejects", async () => {
   await using bench = await Bench.open();
@@ -185,6 +187,70 @@ it("counts an attempt that ended its process, and makes no other event pay for i
   expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
 });
 
+it("tries those one at a time among which one has ended the process", async () => {
+  await using bench = await Bench.open();
+  const first = await bench.start([store]);
+  await first.worker.standing(await bench.publish("z", 0), 20_000);
+  await first.worker.stop();
+  const receipts = [];
+  for (let n = 1; n <= 30; n++) receipts.push(await bench.publish("abcdefgh"[n % 8] ?? "", n));
+  const begunTogether = receipts.slice(0, 12);
+  // As an owner leaves it that was killed while it tried the first twelve together.
+  await first.database.transaction(async (tx) => {
+    await tx.run("update millrace_positions set owner = 'counter 1', epoch = epoch + 1");
+    for (const { partition, position } of begunTogether) {
+      await tx.run("insert into millrace_attempts values ($1, $2, 0)", [partition, position]);
+    }
+  });
+  const noted = new Map<number, number[]>();
+  const second = await bench.start([
+    on<typeof Counted, Tables, never, undefined>(Counted, { attempts: 1 }, async ({ data }) => {
+      const rows = await second.database.read<{ attempt: number }>(
+        "select attempt from millrace_attempts where attempt > 0",
+      );
+      noted.set(
+        data.n,
+        rows.map(({ attempt }) => attempt),
+      );
+    }),
+  ]);
+  for (const receipt of receipts) {
+    expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  }
+  for (let n = 1; n <= begunTogether.length; n++) expect(noted.get(n), `event ${n}`).toEqual([1]);
+  expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
+});
+
+it("is back at its pace a few transactions after a death, whatever had gathered", async () => {
+  const keys = Array.from({ length: 32 }, (_, key) => `key-${key}`);
+  const events = 1_500;
+  await using bench = await Bench.open();
+  const first = await bench.start([store]);
+  await first.worker.standing(await bench.publish("z", 0), 20_000);
+  await first.worker.stop();
+  let last: Place | undefined;
+  for (let n = 1; n <= events; n++) last = await bench.publish(keys[n % keys.length] ?? "", n);
+  await first.database.transaction(async (tx) => {
+    await tx.run("update millrace_positions set owner = 'counter 1', epoch = epoch + 1");
+  });
+  let transactions = 0;
+  const second = await bench.start([store], {
+    around: (database) =>
+      replaced(database, {
+        transaction: (work, options) => {
+          transactions += 1;
+          return database.transaction(work, options);
+        },
+      }),
+  });
+  await vi.waitFor(async () => {
+    expect(await bench.effects(second)).toHaveLength(events + 1);
+  }, wait);
+  expect(await second.worker.standing(last as Place, 20_000)).toEqual({ state: "done" });
+  // One at a time it took two for each of a thousand events.
+  expect(transactions).toBeLessThan(100);
+});
+
 it("holds nothing against an event whose instance was stopped in order", async () => {
   await using bench = await Bench.open();
   const first = await bench.start([store]);
@@ -235,7 +301,7 @@ it("lets a handler that hangs cost its own events only, however many there are o
   expect(effects).toHaveLength(40);
 });
 
-it("leaves nothing out when it is stopped while it goes one event at a time", async () => {
+it("leaves nothing out when it is stopped in the middle of events that it began together", async () => {
   await using bench = await Bench.open();
   const receipts = [];
   for (let n = 0; n < 20; n++) receipts.push(await bench.publish(`key-${n}`, n));
@@ -247,22 +313,23 @@ it("leaves nothing out when it is stopped while it goes one event at a time", as
     // As a killed owner leaves it, before all events.
     await tx.run("update millrace_positions set position = 0, owner = 'counter 1'");
   });
-  const { promise: third, resolve: reached } = Promise.withResolvers<void>();
+  const { promise: fifth, resolve: reached } = Promise.withResolvers<void>();
   const second = await bench.start([
     on<typeof Counted, Tables>(Counted, async (event, { db, signal }) => {
       await db
         .insertInto("effects")
         .values({ id: event.id, ...event.data })
         .execute();
-      if (event.data.n !== 2) return;
+      // One was begun alone, then two together; this is one of four.
+      if (event.data.n !== 4) return;
       reached();
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       throw new Error("interrupted");
     }),
   ]);
-  await third;
+  await fifth;
   await second.worker.stop();
-  expect(await bench.effects(second)).toHaveLength(2);
+  expect(await bench.effects(second)).toHaveLength(3);
   const last = await bench.start([store]);
   for (const receipt of receipts) {
     expect(await last.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
