@@ -47,6 +47,7 @@ export class Mortal {
   }
 
   database(engine: DatabaseEngine): DatabaseEngine {
+    const beside = engine.beside?.bind(engine);
     return replaced(engine, {
       transaction: async <Result>(
         work: (tx: Transaction) => Promise<Result>,
@@ -67,6 +68,16 @@ export class Mortal {
         await this.#pass(side === "behind");
         return result;
       },
+      ...(beside === undefined
+        ? {}
+        : {
+            beside: async <Result>(work: (tx: Transaction) => Promise<Result>) => {
+              await this.#pass(false);
+              const result = await beside(work);
+              await this.#pass(false);
+              return result;
+            },
+          }),
     });
   }
 
