@@ -31,7 +31,7 @@ const allFromStart = () =>
 class Load {
   readonly published: { key: string; n: number; id: string | undefined }[] = [];
   readonly receipts: Receipt[] = [];
-  refused = 0;
+  readonly refusals: string[] = [];
   longestStallMs = 0;
   #lastMs = performance.now();
   #isOn = true;
@@ -58,7 +58,7 @@ class Load {
       } catch (error) {
         if (!isMillraceError(error)) throw error;
         // The same ids again, as whoever sends them to a gateway would.
-        this.refused++;
+        this.refusals.push(`${error.message} ${error.cause}`);
         await sleep(50);
       }
       await sleep(2);
@@ -166,7 +166,8 @@ describe.skipIf(missing)(`three NATS servers that fail${missing ? ` (${missing})
         return load.receipts.length > before + 200;
       }).catch((error) => {
         const servers = cluster.servers.map(({ name, isRunning, log }) => [name, isRunning, log]);
-        throw new Error(`${servers.flat().join("\n")}\n${faults.join(", ")}`, { cause: error });
+        const told = [...servers.flat(), ...load.refusals.slice(-producers), faults.join(", ")];
+        throw new Error(told.join("\n"), { cause: error });
       });
     };
     const leader = async () => {
@@ -274,7 +275,7 @@ describe.skipIf(missing)(`three NATS servers that fail${missing ? ` (${missing})
     const verdict = check(attempted, effects);
     console.info(
       `NATS: ${faults.length} faults${hosts === undefined ? ", none cut off (no namespaces here)" : ""}, ` +
-        `${verdict.accepted} accepted, ${verdict.effects} read, ${load.refused} calls refused, ` +
+        `${verdict.accepted} accepted, ${verdict.effects} read, ${load.refusals.length} calls refused, ` +
         `longest stall ${(load.longestStallMs / 1_000).toFixed(1)} s; ${faults.join(", ")}`,
     );
     const lost = verdict.lost.slice(0, 3);

@@ -50,6 +50,11 @@ export class TcpProxy implements AsyncDisposable {
     await promise;
   }
 
+  /** Takes nothing more from any connection, and says nothing: they stay open, and fill up. */
+  fallSilent(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   /** Lets nobody in, or everybody again. */
   close(): void {
     this.#isOpen = false;

@@ -79,7 +79,10 @@ it(`fences an owner that slept beyond its lease, ${rounds} times`, async () => {
     else if (!(await instances.isDrained())) overtaken += 1;
     expect(victim.fenced).toHaveLength(before);
     victim.signal("SIGCONT");
-    await vi.waitUntil(() => victim.fenced.length > before, patience);
+    await vi.waitFor(() => {
+      const instead = `it said: ${[...victim.warned, ...victim.fatal].join("; ")}`;
+      expect(victim.fenced.length, instead).toBeGreaterThan(before);
+    }, patience);
     expect(victim.fenced[before]).toContain("rolled back");
     if (isHeld) await heir.order({});
     await instances.drained();

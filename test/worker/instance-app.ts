@@ -76,4 +76,5 @@ export interface InstanceLine {
   /** What the fence said. */
   readonly fenced?: string;
   readonly fatal?: string;
+  readonly warned?: string;
 }

@@ -97,6 +97,7 @@ const log: Log = {
   warn(fields) {
     const { err } = fields as { err?: unknown };
     if (isMillraceError(err, "MR_FENCED")) tell({ fenced: err.message });
+    else if (err instanceof Error) tell({ warned: err.message });
   },
 };
 const database = await openDatabase(place);

@@ -57,6 +57,8 @@ export class InstanceProcess {
   /** What the fence has said, each time. */
   readonly fenced: string[] = [];
   readonly fatal: string[] = [];
+  /** Of everything else that stood in its way. */
+  readonly warned: string[] = [];
   /** Where it sent itself the last signal. */
   at: PassPoint | undefined;
   readonly #child: ChildProcess;
@@ -96,11 +98,12 @@ export class InstanceProcess {
     expect(this.end).toBe(0);
   }
 
-  #hear({ heard, at, fenced, fatal }: InstanceLine): void {
+  #hear({ heard, at, fenced, fatal, warned }: InstanceLine): void {
     if (heard === true) this.#heard.resolve();
     if (at !== undefined) this.at = at;
     if (fenced !== undefined) this.fenced.push(fenced);
     if (fatal !== undefined) this.fatal.push(fatal);
+    if (warned !== undefined) this.warned.push(warned);
   }
 }
 

@@ -11,6 +11,7 @@ import { asError, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { connectionOptions, type NatsAddress } from "./address.ts";
 import { failureOf, toMillraceError, unavailable } from "./failures.ts";
+import { leaveSilent } from "./silence.ts";
 import { isNameTaken, type OpenedStream, openStream } from "./stream.ts";
 import { isTooOld, neededVersion } from "./versions.ts";
 
@@ -18,7 +19,9 @@ import { isTooOld, neededVersion } from "./versions.ts";
 export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
   const options = await connectionOptions(address);
   try {
-    return await connectInTime(options);
+    const nc = await connectInTime(options);
+    void leaveSilent(nc);
+    return nc;
   } catch (error) {
     const refused = toMillraceError(error, "none");
     if (refused.code !== "MR_QUEUE_UNAVAILABLE") throw refused;
