@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Help } from "commander";
 import { Output } from "./output.ts";
 
 /** Which of the documented exit codes a command ends with. */
@@ -25,10 +25,24 @@ export function addCommonOptions(command: Command): Command {
 export const outputFor = ({ json, quiet, verbose }: CommonOptions): Output =>
   new Output({ json: json === true, quiet: quiet === true, verbose: verbose === true });
 
+const prompt = "  $ millrace ";
+
 /** Summary and examples, as they stand in the help before the options. */
 export function describe(command: Command, what: string, examples: readonly string[]): Command {
-  const lines = examples.map((example) => `  $ millrace ${example}`);
-  return command.description([what, "", "Examples:", ...lines].join("\n"));
+  const lines = examples.map((example) => `${prompt}${example}`);
+  // As wide as the terminal, and not as our lines.
+  const text = what.replaceAll(/(?<!\n)\n(?!\n)/g, " ");
+  command.configureHelp({ boxWrap });
+  return command.description([text, "", "Examples:", ...lines].join("\n"));
+}
+
+/** Examples stay whole: a command that is broken in two cannot be copied. */
+function boxWrap(this: Help, text: string, width: number): string {
+  const wrap = (line: string) => Help.prototype.boxWrap.call(this, line, width);
+  return text
+    .split("\n")
+    .map((line) => (line.startsWith(prompt) ? line : wrap(line)))
+    .join("\n");
 }
 
 /**

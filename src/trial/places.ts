@@ -49,10 +49,13 @@ interface Place {
   remove(): Promise<void>;
 }
 
+/** What a stream reserves of its servers' storage: more than any trial takes. */
+const trialBytes = String(256 * 1_048_576);
+
 function queuePlace(given: string, name: string, clock: Clock): Place {
   const variable = "MILLRACE_QUEUE";
   if (isNats(given)) {
-    const url = withParameter(given, "stream", name);
+    const url = withParameter(withParameter(given, "stream", name), "bytes", trialBytes);
     const remove = async () => {
       const { removeNatsQueue } = await loadNats(() => import("../engines/nats/remove.ts"));
       await removeNatsQueue(url);

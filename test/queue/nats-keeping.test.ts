@@ -131,6 +131,14 @@ describe.skipIf(missing)(`one NATS server${missing ? ` (${missing})` : ""}`, () 
     },
   );
 
+  it("a stream for which the servers have too little storage is told with what to do", async () => {
+    const { url } = placeOf(2 ** 50);
+    await expect(openNatsQueue({ url, partitions })).rejects.toMatchObject({
+      code: "MR_QUEUE_FULL",
+      remedy: expect.stringContaining("bytes="),
+    });
+  });
+
   it("an event beyond the server's messages is refused by name, and others go on", async () => {
     const { url } = placeOf();
     await using engine = disposable(await openNatsQueue({ url, partitions }));

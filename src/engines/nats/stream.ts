@@ -92,12 +92,30 @@ async function addStream(jsm: JetStreamManager, plan: NewStream): Promise<Stream
       },
     });
   } catch (error) {
+    if (hasNoStorage(error)) throw noStorage(plan, error);
     // Another process was faster: its stream is the queue.
     const found = isNameTaken(error) ? await infoOf(jsm, plan.name) : undefined;
     if (found === undefined) throw error;
     return found;
   }
 }
+
+/** One server says it by a code of its own; several by one that servers which are offline have, too. */
+const hasNoStorage = (error: unknown): boolean =>
+  error instanceof JetStreamApiError &&
+  /insufficient storage/.test(error.message) &&
+  !/offline/.test(error.message);
+
+const noStorage = ({ bytesMax }: NewStream, cause: unknown): MillraceError =>
+  new MillraceError(
+    "MR_QUEUE_FULL",
+    `The NATS servers have less storage left than the ${bytesMax} bytes that the stream reserves.`,
+    {
+      cause,
+      remedy:
+        "Let it reserve less:  MILLRACE_QUEUE=nats://…&bytes=…  or raise their max_file_store.",
+    },
+  );
 
 /**
  * What was given to the stream when it was made, and when that was: a stream that somebody made
