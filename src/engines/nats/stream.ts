@@ -100,7 +100,7 @@ async function addStream(jsm: JetStreamManager, plan: NewStream): Promise<Stream
   }
 }
 
-/** One server says it by a code of its own; several by one that servers which are offline have, too. */
+/** Told by words: the code of several servers stands for others that are offline, too. */
 const hasNoStorage = (error: unknown): boolean =>
   error instanceof JetStreamApiError &&
   /insufficient storage/.test(error.message) &&
