@@ -2,7 +2,8 @@ import type { DatabaseEngine } from "../database/engine.ts";
 import type { Clock } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
-import { advanceOf, type Ownership } from "./ownership.ts";
+import { advanceOf } from "./advances.ts";
+import type { Ownership } from "./ownership.ts";
 import type { WorkerStore } from "./store.ts";
 
 export interface ClockWatchParts {

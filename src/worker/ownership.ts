@@ -3,7 +3,6 @@ import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { Observe } from "./pass-points.ts";
-import type { Advance } from "./store.ts";
 
 /** A partition that this instance may try to move: `epoch` fences every commit. */
 export interface OwnedPartition {
@@ -16,12 +15,6 @@ export interface OwnedPartition {
   /** The position up to which it is applied, as committed. */
   position: number;
 }
-
-/** A partition's step to a position; without one, only that it is held is to be proven. */
-export const advanceOf = (
-  { partition, epoch, position }: OwnedPartition,
-  to: number = position,
-): Advance => ({ partition, epoch, from: position, to });
 
 export interface OwnershipChange {
   readonly taken: readonly OwnedPartition[];
@@ -82,7 +75,7 @@ export class Ownership {
   /** How often the leases are renewed. */
   readonly heartbeatMs: number;
   readonly #owned = new Map<number, OwnedPartition>();
-  /** Partition → the last epoch under which this process has held it. */
+  /** Partition → the last epoch under which this process has held it, and known what was left. */
   readonly #held = new Map<number, number>();
   #nextBeat = Number.NEGATIVE_INFINITY;
   #nextRenewal = Number.NEGATIVE_INFINITY;
@@ -105,14 +98,6 @@ export class Ownership {
 
   get partitions(): number[] {
     return [...this.#owned.keys()];
-  }
-
-  /** The steps to these positions, of the partitions that are owned. */
-  advancesTo(positions: ReadonlyMap<number, number>): Advance[] {
-    return [...positions].flatMap(([partition, to]) => {
-      const owned = this.#owned.get(partition);
-      return owned === undefined ? [] : [advanceOf(owned, to)];
-    });
   }
 
   /** Whether it is time to beat again. */
@@ -216,13 +201,20 @@ export class Ownership {
       }
       const owned = { partition, epoch, position, predecessor, isPaused };
       this.#owned.set(partition, owned);
-      this.#held.set(partition, epoch);
       taken.push(owned);
     }
     if (taken.length > 0) this.#observe?.("after-take");
     const lost = [...before].filter((partition) => !mine.has(partition));
     for (const partition of lost) this.#owned.delete(partition);
     return { taken, lost, isPauseChanged };
+  }
+
+  /**
+   * What their last owners have left behind is known: from now on these are this process's own,
+   * also when it takes them anew.
+   */
+  settled(taken: readonly OwnedPartition[]): void {
+    for (const { partition, epoch } of taken) this.#held.set(partition, epoch);
   }
 
   /**

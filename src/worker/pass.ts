@@ -2,27 +2,27 @@ import { setImmediate } from "node:timers/promises";
 import type { WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import type { DatabaseEngine, Transaction } from "../database/engine.ts";
-import { type Clock, preciseNow } from "../lib/clock.ts";
-import { assert } from "../lib/errors.ts";
+import type { Clock } from "../lib/clock.ts";
 import { limits } from "../lib/limits.ts";
 import type { Random } from "../lib/random.ts";
 import type { Batch, QueuedEvent } from "../queue/engine.ts";
-import { dueAtOf } from "../system/delivery-time.ts";
 import type { HandlerDefinition } from "../system/handler.ts";
 import type { Tracing } from "../tracing/tracing.ts";
+import { advanceOf, advancesTo, reachedBy } from "./advances.ts";
 import { AttemptTimeout, type Job } from "./attempt.ts";
 import { Commits, type Task, type Verdicts } from "./commits.ts";
-import { EventTrace } from "./event-trace.ts";
+import { Jobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
 import { LineFull, type Lines } from "./lines.ts";
 import { formatPlace } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
-import { decide, type Outcome, ProcessEnded, policyOf } from "./outcome.ts";
-import { advanceOf, type OwnedPartition, type Ownership } from "./ownership.ts";
+import { ProcessEnded } from "./outcome.ts";
+import type { OwnedPartition, Ownership } from "./ownership.ts";
 import type { Observe } from "./pass-points.ts";
 import { prepareAll } from "./prepare-all.ts";
 import type { Progress } from "./progress.ts";
 import { Runner, type RunnerParts } from "./runner.ts";
+import type { Solitude } from "./solitude.ts";
 import type { ParkedEvent, WorkerStore } from "./store.ts";
 import type { Suspicion } from "./suspicion.ts";
 import { TimeLimits } from "./time-limits.ts";
@@ -42,6 +42,7 @@ export interface PassParts {
   readonly progress: Progress;
   readonly lines: Lines;
   readonly suspicion: Suspicion;
+  readonly solitude: Solitude;
   readonly onProgress: () => void;
   readonly isReplay?: boolean;
   readonly inboxMs?: number;
@@ -67,6 +68,7 @@ export interface PassParts {
  */
 export class Pass {
   readonly #parts: PassParts;
+  readonly #jobs: Jobs;
   readonly #commits: Commits;
   readonly #timeLimits: TimeLimits;
   readonly #runnerParts: RunnerParts;
@@ -79,10 +81,11 @@ export class Pass {
   constructor(parts: PassParts) {
     this.#parts = parts;
     this.#timeLimits = new TimeLimits(parts.clock);
-    const decideOf = (job: Job, thrown: unknown) => this.#decide(job, thrown);
-    this.#commits = new Commits({ ...parts, decide: decideOf });
+    this.#jobs = new Jobs(parts);
+    const decide = (job: Job, thrown: unknown) => this.#jobs.decide(job, thrown);
+    this.#commits = new Commits({ ...parts, decide });
     const dependent = new Set<HandlerDefinition>();
-    this.#runnerParts = { ...parts, timeLimits: this.#timeLimits, decide: decideOf, dependent };
+    this.#runnerParts = { ...parts, timeLimits: this.#timeLimits, decide, dependent };
   }
 
   /** The lines may have changed: partitions changed hands, or a person was here. */
@@ -128,34 +131,52 @@ export class Pass {
 
   async #handle({ events, positions }: Batch): Promise<void> {
     const { ownership, suspicion } = this.#parts;
-    const owned = events.filter(({ partition }) => ownership.owned.has(partition));
-    if (owned.some(({ partition }) => suspicion.covers(partition))) {
-      await this.#handleSuspected(owned);
-      await this.#handleTogether({ advances: ownership.advancesTo(positions), jobs: [] });
+    // What was handled before a full line stopped the batch is applied already.
+    const isNew = ({ partition, position }: QueuedEvent) =>
+      position > (ownership.owned.get(partition)?.position ?? position);
+    const fresh = events.filter(isNew);
+    if (fresh.some(({ partition }) => suspicion.covers(partition))) {
+      await this.#handleSuspected(fresh);
+      await this.#handleTogether({ advances: advancesTo(ownership.owned, positions), jobs: [] });
       suspicion.reached(ownership.owned.values());
       return;
     }
-    const jobs = owned.map((queued) => this.#job(queued));
-    await this.#prepare(jobs);
-    await this.#handleGroup({ advances: ownership.advancesTo(positions), jobs });
+    await this.#alone(false, async () => {
+      const jobs = fresh.map((queued) => this.#jobs.of(queued));
+      await this.#prepare(jobs);
+      await this.#handleGroup({ advances: advancesTo(ownership.owned, positions), jobs });
+    });
   }
 
   /** In groups that are noted before they begin, each in a transaction of its own. */
   async #handleSuspected(events: readonly QueuedEvent[]): Promise<void> {
     const { ownership, stop, suspicion } = this.#parts;
-    // What was handled before a full line stopped the batch is applied already.
-    const isNew = ({ partition, position }: QueuedEvent) =>
-      position > (ownership.owned.get(partition)?.position ?? position);
-    for (let rest = events.filter(isNew); rest.length > 0; ) {
+    for (let rest = events; rest.length > 0; ) {
       await setImmediate();
       stop.throwIfAborted();
       await ownership.renew();
       const group = rest.slice(0, suspicion.togetherOf(rest));
-      const begun = await this.#begin(group.map((queued) => this.#job(queued)));
-      await this.#handleGroup({ ...begun, advances: ownership.advancesTo(reachedBy(group)) });
+      await this.#alone(group.length === 1, () => this.#handleNoted(group));
       suspicion.passed(group);
       rest = rest.slice(group.length);
     }
+  }
+
+  async #handleNoted(group: readonly QueuedEvent[]): Promise<void> {
+    const { ownership, suspicion } = this.#parts;
+    const begun = await this.#begin(group.map((queued) => this.#jobs.of(queued)));
+    const advances = advancesTo(ownership.owned, reachedBy(group));
+    await this.#handleGroup({ ...begun, advances }).catch(async (thrown) => {
+      // The process lives, and all of it is undone.
+      if (thrown instanceof LineFull) await suspicion.over(group);
+      throw thrown;
+    });
+  }
+
+  /** Beside other instances in this process, or, where it may end it, with none of them. */
+  #alone(isAlone: boolean, work: () => Promise<void>): Promise<void> {
+    const { solitude } = this.#parts;
+    return isAlone ? solitude.alone(work) : solitude.among(work);
   }
 
   /** Together; one after another where one of several takes too long. */
@@ -164,7 +185,7 @@ export class Pass {
       await this.#handleTogether(task);
     } catch (thrown) {
       if (!(thrown instanceof AttemptTimeout)) throw thrown;
-      const verdict = this.#decide(thrown.job, thrown);
+      const verdict = this.#jobs.decide(thrown.job, thrown);
       const verdicts = new Map(task.verdicts).set(formatPlace(thrown.job.queued), verdict);
       await this.#handleSingly({ ...task, verdicts });
     }
@@ -179,7 +200,7 @@ export class Pass {
       if (stop.aborted) return;
       await setImmediate();
       await ownership.renew();
-      await this.#drainLine(head);
+      await this.#alone(suspicion.coversLine(head), () => this.#drainLine(head));
     }
     if (due.length === 0) suspicion.reached(ownership.owned.values());
   }
@@ -215,11 +236,11 @@ export class Pass {
       await setImmediate();
       stop.throwIfAborted();
       await ownership.renew();
-      const step = ownership.advancesTo(reachedBy([job.queued]));
+      const step = advancesTo(ownership.owned, reachedBy([job.queued]));
       await this.#handleTogether({ ...others, advances: step, jobs: [job] });
     }
     const reached = new Map(advances.map(({ partition, to }) => [partition, to]));
-    await this.#handleTogether({ advances: ownership.advancesTo(reached), jobs: [] });
+    await this.#handleTogether({ advances: advancesTo(ownership.owned, reached), jobs: [] });
   }
 
   /** What is slow by intention: the leases are renewed meanwhile. */
@@ -269,8 +290,8 @@ export class Pass {
 
   async #lineTask(head: ParkedEvent, owned: OwnedPartition): Promise<Task> {
     const advances = [advanceOf(owned)];
-    if (this.#handlerOf(head) === undefined) return { advances, jobs: [] };
-    const job = this.#job(head, head);
+    if (this.#jobs.handlerOf(head) === undefined) return { advances, jobs: [] };
+    const job = this.#jobs.of(head, head);
     if (this.#parts.suspicion.coversLine(head)) {
       return { ...(await this.#begin([job])), advances };
     }
@@ -293,7 +314,7 @@ export class Pass {
       return { jobs, isNoted: true };
     }
     const verdicts = jobs.map((job) => {
-      const outcome = this.#decide({ ...job, attempt: brokenOff }, new ProcessEnded());
+      const outcome = this.#jobs.decide({ ...job, attempt: brokenOff }, new ProcessEnded());
       return [formatPlace(job.queued), outcome] as const;
     });
     return { jobs, isNoted: true, verdicts: new Map(verdicts) };
@@ -313,14 +334,18 @@ export class Pass {
     const waiting = this.#mayBeParked ? await store.lines(tx, fresh) : undefined;
     const ledger = new Ledger(clock, version, waiting);
     const runner = new Runner(this.#runnerParts, { tx, view, ledger, verdicts, isSingly });
-    for (const queued of fresh) {
-      const job = jobs.get(queued);
-      if (job === undefined) continue;
-      if (job.dueAt !== undefined) ledger.schedule(queued, job.dueAt);
-      else if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
-      else await runner.take(job);
+    try {
+      for (const queued of fresh) {
+        const job = jobs.get(queued);
+        if (job === undefined) continue;
+        if (job.dueAt !== undefined) ledger.schedule(queued, job.dueAt);
+        else if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
+        else await runner.take(job);
+      }
+      await runner.finish();
+    } finally {
+      await runner.idle();
     }
-    await runner.finish();
     return ledger;
   }
 
@@ -345,7 +370,7 @@ export class Pass {
     const runner = new Runner(this.#runnerParts, { tx, view, ledger, verdicts, isSingly: true });
     const line = await store.line(tx, head.event.key, limits.passEventsMax + 1);
     for (const [index, waiting] of line.entries()) {
-      const handler = this.#handlerOf(waiting);
+      const handler = this.#jobs.handlerOf(waiting);
       if (handler === undefined) {
         ledger.orphan(waiting);
         continue;
@@ -358,7 +383,7 @@ export class Pass {
         ledger.wait(waiting, Math.max(waiting.nextAt ?? 0, clock.now()));
         break;
       }
-      const job = isHead ? headJob : this.#job(waiting, waiting);
+      const job = isHead ? headJob : this.#jobs.of(waiting, waiting);
       await runner.run(job);
       if (ledger.isWaiting(waiting)) break;
       ledger.unparked.push(waiting);
@@ -366,32 +391,4 @@ export class Pass {
     }
     return ledger;
   }
-
-  #job(queued: QueuedEvent, line?: ParkedEvent): Job {
-    const { tracing, worker, clock } = this.#parts;
-    const handler = this.#handlerOf(queued);
-    assert(handler !== undefined, `no handler of ${queued.event.type}`);
-    return {
-      queued,
-      handler,
-      attempt: (line?.attempts ?? 0) + 1,
-      history: line?.history ?? [],
-      isParked: line !== undefined,
-      trace: EventTrace.of(tracing, worker, queued, preciseNow(clock)),
-      dueAt: line === undefined ? dueAtOf(queued.event, clock.now()) : undefined,
-    };
-  }
-
-  #handlerOf({ event }: QueuedEvent): HandlerDefinition | undefined {
-    return this.#parts.handlers.get(event.type);
-  }
-
-  #decide({ attempt, handler }: Job, thrown: unknown): Outcome {
-    const { clock, random } = this.#parts;
-    return decide(thrown, attempt, policyOf(handler), clock.now(), random);
-  }
 }
-
-/** Partition → the last of their positions. */
-const reachedBy = (events: readonly QueuedEvent[]): ReadonlyMap<number, number> =>
-  new Map(events.map(({ partition, position }) => [partition, position]));

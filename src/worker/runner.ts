@@ -83,6 +83,11 @@ export class Runner {
     await this.#runTogether(row);
   }
 
+  /** Nothing runs any more, and nothing begins: what comes next is the transaction's end. */
+  async idle(): Promise<void> {
+    await this.#beside?.idle();
+  }
+
   async #finishBeside(): Promise<void> {
     if (this.#beside === undefined || this.#beside.isEmpty) return;
     const { ledger } = this.#within;

@@ -7,8 +7,9 @@ import type { Log } from "../lib/log.ts";
 import type { EventRecord } from "../system/event-record.ts";
 import { makeEvent } from "../system/make-event.ts";
 import { dataAt, type ScheduleDefinition, type Ticks, ticksOf } from "../system/schedule.ts";
+import { advanceOf } from "./advances.ts";
 import type { Outbox } from "./outbox.ts";
-import { advanceOf, type OwnedPartition, type Ownership } from "./ownership.ts";
+import type { OwnedPartition, Ownership } from "./ownership.ts";
 import type { OutboxRow, WorkerStore } from "./store.ts";
 
 /** Whoever owns this partition lets the worker's schedules tick; its fence is theirs. */

@@ -76,6 +76,13 @@ export class SideBySide {
     for (const { job, emitted } of all) if (emitted !== undefined) settle(job, emitted);
   }
 
+  /** Lets those that are under way come to their end, and no other begin. */
+  async idle(): Promise<void> {
+    if (this.isEmpty) return;
+    this.#failure ??= { thrown: new SomeFailed("the batch was broken off") };
+    await Promise.all(this.#begun);
+  }
+
   /** Never rejects: others are under way, and must have ended before anything is undone. */
   async #run(job: Job): Promise<Ended> {
     if (this.#failure !== undefined) return { job, emitted: undefined };

@@ -12,9 +12,9 @@ const amongOthers = 0;
  * Remembers where a handler may have ended the process of the partition's last owner. What is begun
  * there is noted durably before it begins, so that a successor knows what ended this process, too:
  * first one event alone, then, as long as all goes well, twice as many together each time, up to
- * those of a whole pass. An attempt that was begun alone and never came to an end is counted, and
- * in the end a dead letter. Events that were begun together are tried one at a time by whoever
- * comes next, which finds the one among them.
+ * those of a whole pass. An attempt that was begun alone, with nothing else under way in its
+ * process, and never came to an end is counted, and in the end a dead letter. Events that were
+ * begun together are tried one at a time by whoever comes next, which finds the one among them.
  *
  * ```
  *   trusted ──taken from an owner that died──▶ suspected
@@ -30,7 +30,7 @@ export class Suspicion {
   readonly #store: WorkerStore;
   readonly #suspected = new Map<number, { readonly end: number; eventsLeft: number }>();
   /** By place, attempts that were begun and never came to an end. */
-  readonly #brokenOff = new Map<string, number>();
+  readonly #brokenOff = new Map<string, BegunAttempt>();
   /** How many may be begun at once. */
   #together = 1;
 
@@ -51,17 +51,21 @@ export class Suspicion {
       await this.#store.over(tx, await this.#store.begun(tx, left));
       return await this.#store.begun(tx, died);
     });
-    for (const partition of left) this.#suspected.delete(partition);
+    this.lost(left);
     for (const partition of died) {
       const end = ends.get(partition) ?? 0;
       this.#suspected.set(partition, { end, eventsLeft: limits.passEventsMax });
     }
     if (died.length > 0) this.#together = 1;
-    for (const { attempt, ...place } of begun) this.#brokenOff.set(formatPlace(place), attempt);
+    for (const one of begun) this.#brokenOff.set(formatPlace(one), one);
   }
 
   lost(partitions: readonly number[]): void {
     for (const partition of partitions) this.#suspected.delete(partition);
+    const gone = new Set(partitions);
+    for (const [name, { partition }] of this.#brokenOff) {
+      if (gone.has(partition)) this.#brokenOff.delete(name);
+    }
   }
 
   covers(partition: number): boolean {
@@ -90,9 +94,7 @@ export class Suspicion {
     if (one === undefined) return undefined;
     const isAlone = attempts.length === 1;
     if (isAlone) {
-      const name = formatPlace(one);
-      const brokenOff = this.#brokenOff.get(name);
-      this.#brokenOff.delete(name);
+      const brokenOff = this.#brokenOff.get(formatPlace(one))?.attempt;
       if (brokenOff !== undefined && brokenOff >= one.attempt) return brokenOff;
     }
     const noted = attempts.map((begun) => (isAlone ? begun : { ...begun, attempt: amongOthers }));
@@ -103,12 +105,17 @@ export class Suspicion {
   /** Events that were begun together went through, one way or another. */
   passed(events: readonly Place[]): void {
     this.#together = Math.min(2 * this.#together, limits.passEventsMax);
-    for (const { partition } of events) this.#count(partition);
+    for (const event of events) this.#count(event);
+  }
+
+  /** Nothing of these is begun any more. */
+  async over(events: readonly Place[]): Promise<void> {
+    await this.#database.transaction((tx) => this.#store.over(tx, events));
   }
 
   /** The head of a line went through, which tells nothing of how many may go together. */
-  linePassed({ partition }: Place): void {
-    this.#count(partition);
+  linePassed(head: Place): void {
+    this.#count(head);
   }
 
   /** Nothing that was there when the partitions were taken is left of what lies before these. */
@@ -120,7 +127,9 @@ export class Suspicion {
     }
   }
 
-  #count(partition: number): void {
+  #count(place: Place): void {
+    this.#brokenOff.delete(formatPlace(place));
+    const { partition } = place;
     const suspected = this.#suspected.get(partition);
     if (suspected === undefined) return;
     suspected.eventsLeft -= 1;

@@ -32,6 +32,7 @@ import { Progress } from "./progress.ts";
 import { Queries } from "./queries.ts";
 import { Reader } from "./reader.ts";
 import { Schedules } from "./schedules.ts";
+import { Solitude } from "./solitude.ts";
 import { Standings } from "./standings.ts";
 import { WorkerStore } from "./store.ts";
 import { Suspicion } from "./suspicion.ts";
@@ -71,6 +72,8 @@ export interface WorkerParts extends Pick<OwnershipParts, "run" | "leaseTimes"> 
   readonly lineBounds?: LineBounds;
   /** Shared by the instances of one process, so that each knows of the others at once. */
   readonly progress?: Progress;
+  /** Shared by them, too: what may end the process is not tried beside the others' events. */
+  readonly solitude?: Solitude;
   /** Told where the instance stands, step by step: this is how tests crash it there. */
   readonly observe?: Observe;
 }
@@ -137,6 +140,7 @@ class WorkerInstance implements Worker {
       ...shared,
       lines: new Lines(this.#store, parts.lineBounds),
       suspicion: this.#suspicion,
+      solitude: parts.solitude ?? new Solitude(),
       onProgress: () => {
         if (!this.#hasProgressed) parts.onProgress?.();
         this.#hasProgressed = true;
@@ -291,6 +295,7 @@ class WorkerInstance implements Worker {
       return;
     }
     await this.#suspicion.take(taken, await checkedEnds(this.#parts.queue, this.name, taken));
+    this.#ownership.settled(taken);
     this.#suspicion.lost(lost);
     for (const partition of lost) this.#full.delete(partition);
     this.#progress.lost(lost);

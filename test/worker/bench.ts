@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Kysely } from "kysely";
 import {
   type AnyEvent,
   defineDatabase,
@@ -70,6 +71,18 @@ export const store = on<typeof Counted, Tables>(Counted, async (event, { db }) =
 });
 
 export const ignoreFollowed = on<typeof Followed, Tables>(Followed, () => {});
+
+/** Reads and writes the numbers of rows by their index: who looks for one has not looked at others. */
+export function rowsAt<Name extends string>(seqs: Readonly<Record<Name, number>>) {
+  return {
+    async read(db: Kysely<Tables>, name: Name): Promise<number> {
+      const found = db.selectFrom("effects").select("n").where("seq", "=", seqs[name]);
+      return (await found.executeTakeFirstOrThrow()).n;
+    },
+    write: (db: Kysely<Tables>, name: Name, n: number) =>
+      db.updateTable("effects").set({ n }).where("seq", "=", seqs[name]).execute(),
+  };
+}
 
 /** Whose events it publishes. */
 const source = "/bench/test";

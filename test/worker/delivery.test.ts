@@ -3,8 +3,11 @@
  * how long lines may grow, and what an instance does whose predecessor died. On real engines in one
  * process.
  */
-import { on, Reject } from "millrace";
+import { setImmediate } from "node:timers/promises";
+import { on, Reject, RetryAfter } from "millrace";
 import { expect, it, vi } from "vitest";
+import type { DatabaseEngine, Transaction, TransactionOptions } from "../../src/database/engine.ts";
+import { MillraceError } from "../../src/lib/errors.ts";
 import type { Place } from "../../src/worker/link.ts";
 import { Bench, Counted, store, type Tables, wait } from "./bench.ts";
 import { replaced } from "./mortal.ts";
@@ -136,56 +139,165 @@ it("stops a partition whose line is full, loses nothing of it, and goes on by it
   );
 });
 
-it("counts an attempt that ended its process, and makes no other event pay for it", async () => {
+it("does nothing twice where a full line ends a batch", async () => {
   await using bench = await Bench.open();
-  const first = await bench.start([store]);
-  await first.worker.standing(await bench.publish("z", 0), 20_000);
+  const handler = on<typeof Counted, Tables, never, undefined>(
+    Counted,
+    { attempts: 100, backoff: { firstMs: 60_000, maxMs: 60_000 } },
+    async (event, { db }) => {
+      if (event.data.key === "bad") throw new Error("no");
+      await setImmediate();
+      await db
+        .insertInto("effects")
+        .values({ id: event.id, ...event.data })
+        .execute();
+    },
+  );
+  const options = { lineBounds: { perKeyMax: 1, perPartitionMax: 100 } };
+  const first = await bench.start([handler], options);
+  const parked = await bench.publish("bad", 0);
+  await vi.waitFor(async () => {
+    expect(await first.worker.standing(parked, 0)).toMatchObject({ state: "retrying" });
+  }, wait);
   await first.worker.stop();
-  const culprit = await bench.publish("bad", 1);
-  const others = [];
-  for (let n = 2; n <= 20; n++) others.push(await bench.publish(n % 2 === 0 ? "bad" : "good", n));
-  // As an owner leaves it that was killed while it tried the event for the second time.
-  await first.database.transaction(async (tx) => {
-    await tx.run("update millrace_positions set owner = 'counter 1', epoch = epoch + 1");
-    await tx.run("insert into millrace_attempts values ($1, $2, 2)", [
-      culprit.partition,
-      culprit.position,
-    ]);
-  });
-  const runs: number[] = [];
-  const second = await bench.start([
-    on<typeof Counted, Tables, never, undefined>(
-      Counted,
-      { attempts: 3, backoff: { firstMs: 1, maxMs: 1 } },
-      async (event, { db }) => {
-        if (event.data.n === 1) {
-          runs.push(event.attempt);
-          throw new Error("no");
-        }
-        await db
-          .insertInto("effects")
-          .values({ id: event.id, ...event.data })
-          .execute();
-      },
-    ),
-  ]);
-  for (const receipt of others) {
+  const numbers = Array.from({ length: 40 }, (_, n) => n);
+  const before = [];
+  for (const n of numbers) before.push(await bench.publish(`key ${n % 5}`, n));
+  const { partition: full } = await bench.publish("bad", 1);
+  const second = await bench.start([handler], options);
+  for (const receipt of before) {
     expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
   }
-  expect(await second.worker.standing(culprit, 20_000)).toMatchObject({
-    state: "dead",
-    attempts: 3,
-  });
-  expect(runs).toEqual([3]);
-  const [letter] = await second.database.read<{ history: string }>(
-    "select history from millrace_dead_letters",
-  );
-  const history = JSON.parse(letter?.history ?? "[]") as { error: string }[];
-  expect(history.map(({ error }) => error.split(":")[0])).toEqual(["ProcessEnded", "Error"]);
-  const bad = (await bench.effects(second)).filter(({ key }) => key === "bad");
-  expect(bad.map(({ n }) => n)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
-  expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
+  // Whatever still ran would have had its turn by now.
+  const others = await Promise.all(["a", "b", "c", "d"].map((key) => bench.publish(key, 40)));
+  for (const receipt of others.filter(({ partition }) => partition !== full)) {
+    expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+  }
+  const effects = (await bench.effects(second)).filter(({ n }) => n < 40);
+  expect(effects.map(({ n }) => n).toSorted((a, b) => a - b)).toEqual(numbers);
 });
+
+it("moves no position back where time runs out and a line is full", async () => {
+  await using bench = await Bench.open({ partitions: 2 });
+  const handler = on<typeof Counted, Tables, never, undefined>(
+    Counted,
+    { attempts: 100, backoff: { firstMs: 1, maxMs: 1 }, timeoutMs: 100 },
+    async ({ data, attempt }, { signal }) => {
+      if (data.n === 99) throw new RetryAfter(60_000, "not for a long time");
+      if (data.n === 1 && attempt === 1) {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      }
+    },
+  );
+  const back: string[] = [];
+  const positions = new Map<number, number>();
+  const around = (database: DatabaseEngine) =>
+    replaced(database, {
+      async transaction<Result>(
+        work: (tx: Transaction) => Promise<Result>,
+        options?: TransactionOptions,
+      ) {
+        const result = await database.transaction(work, options);
+        const rows = await database
+          .read<{ partition: number; position: number }>("select * from millrace_positions")
+          .catch(() => []);
+        for (const { partition, position } of rows) {
+          const before = positions.get(partition) ?? 0;
+          if (position < before) back.push(`${partition}: ${before} → ${position}`);
+          positions.set(partition, position);
+        }
+        return result;
+      },
+    });
+  const options = { lineBounds: { perKeyMax: 1, perPartitionMax: 100 }, around };
+  const first = await bench.start([handler], options);
+  const keys = Array.from({ length: 12 }, (_, key) => `key ${key}`);
+  const places = await Promise.all(keys.map((key) => bench.publish(key, 0)));
+  const [full = "", ...others] = [0, 1].flatMap((partition) =>
+    keys.filter((_, at) => places[at]?.partition === partition),
+  );
+  const [early = "", next = "", late = ""] = others.slice(-3);
+  const parked = await bench.publish(full, 99);
+  await vi.waitFor(async () => {
+    expect(await first.worker.standing(parked, 0)).toMatchObject({ state: "retrying" });
+  }, wait);
+  await first.worker.stop();
+  await bench.publish(early, 1);
+  await bench.publish(next, 2);
+  await bench.publish(full, 3);
+  const last = await bench.publish(late, 1);
+  const second = await bench.start([handler], options);
+  expect(await second.worker.standing(last, 20_000)).toEqual({ state: "done" });
+  expect(back).toEqual([]);
+});
+
+it.each([
+  ["", false],
+  [", also where the queue does not answer at that moment", true],
+])(
+  "counts an attempt that ended its process, and makes no other event pay for it%s",
+  async (_, isQueueAway) => {
+    await using bench = await Bench.open();
+    const first = await bench.start([store]);
+    await first.worker.standing(await bench.publish("z", 0), 20_000);
+    await first.worker.stop();
+    const culprit = await bench.publish("bad", 1);
+    const others = [];
+    for (let n = 2; n <= 20; n++) others.push(await bench.publish(n % 2 === 0 ? "bad" : "good", n));
+    // As an owner leaves it that was killed while it tried the event for the second time.
+    await first.database.transaction(async (tx) => {
+      await tx.run("update millrace_positions set owner = 'counter 1', epoch = epoch + 1");
+      await tx.run("insert into millrace_attempts values ($1, $2, 2)", [
+        culprit.partition,
+        culprit.position,
+      ]);
+    });
+    const runs: number[] = [];
+    let isAway = isQueueAway;
+    const queue = replaced(bench.queue, {
+      async ends() {
+        if (!isAway) return await bench.queue.ends();
+        isAway = false;
+        throw new MillraceError("MR_QUEUE_UNAVAILABLE", "An election is under way.");
+      },
+    });
+    const second = await bench.start(
+      [
+        on<typeof Counted, Tables, never, undefined>(
+          Counted,
+          { attempts: 3, backoff: { firstMs: 1, maxMs: 1 } },
+          async (event, { db }) => {
+            if (event.data.n === 1) {
+              runs.push(event.attempt);
+              throw new Error("no");
+            }
+            await db
+              .insertInto("effects")
+              .values({ id: event.id, ...event.data })
+              .execute();
+          },
+        ),
+      ],
+      { queue },
+    );
+    for (const receipt of others) {
+      expect(await second.worker.standing(receipt, 20_000)).toEqual({ state: "done" });
+    }
+    expect(await second.worker.standing(culprit, 20_000)).toMatchObject({
+      state: "dead",
+      attempts: 3,
+    });
+    expect(runs).toEqual([3]);
+    const [letter] = await second.database.read<{ history: string }>(
+      "select history from millrace_dead_letters",
+    );
+    const history = JSON.parse(letter?.history ?? "[]") as { error: string }[];
+    expect(history.map(({ error }) => error.split(":")[0])).toEqual(["ProcessEnded", "Error"]);
+    const bad = (await bench.effects(second)).filter(({ key }) => key === "bad");
+    expect(bad.map(({ n }) => n)).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
+    expect(await second.database.read("select * from millrace_attempts")).toEqual([]);
+  },
+);
 
 it("tries those one at a time among which one has ended the process", async () => {
   await using bench = await Bench.open();

@@ -12,7 +12,7 @@ import { type HandlerDefinition, on } from "millrace";
 import { expect, it, vi } from "vitest";
 import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { limits } from "../../src/lib/limits.ts";
-import { Bench, Counted, type Instance, type Tables, wait } from "./bench.ts";
+import { Bench, Counted, type Instance, rowsAt, type Tables, wait } from "./bench.ts";
 
 const lanes = ["1/1", "1/2", "2/1", "2/2", "3/1", "3/2", "4/1", "4/2"];
 /** Nobody loses a partition here for being slow. */
@@ -21,17 +21,8 @@ const events = 200;
 /** Everybody wants the same rows, which takes its time. */
 const patience = { ...wait, timeout: 50_000 };
 
-/** Found by their index, so that who looks for one has not looked at the other. */
 const rows = { left: 1, right: 2 } as const;
-type Side = keyof typeof rows;
-
-async function read(db: Kysely<Tables>, side: Side): Promise<number> {
-  const found = db.selectFrom("effects").select("n").where("seq", "=", rows[side]);
-  return (await found.executeTakeFirstOrThrow()).n;
-}
-
-const write = (db: Kysely<Tables>, side: Side, n: number) =>
-  db.updateTable("effects").set({ n }).where("seq", "=", rows[side]).execute();
+const { read, write } = rowsAt(rows);
 
 /** Eight lanes, each with partitions of its own, on a database with the two rows. */
 async function start(handler: HandlerDefinition<Tables>) {

@@ -18,22 +18,14 @@ import {
   Followed,
   type Instance,
   ignoreFollowed,
+  rowsAt,
   type Tables,
   useDatabases,
   wait,
 } from "./bench.ts";
 
-/** Found by their index, so that who looks for one has not looked at the other. */
 const rows = { x: 1, y: 2 } as const;
-type Row = keyof typeof rows;
-
-async function read(db: Kysely<Tables>, row: Row): Promise<number> {
-  const found = db.selectFrom("effects").select("n").where("seq", "=", rows[row]);
-  return (await found.executeTakeFirstOrThrow()).n;
-}
-
-const write = (db: Kysely<Tables>, row: Row, n: number) =>
-  db.updateTable("effects").set({ n }).where("seq", "=", rows[row]).execute();
+const { read, write } = rowsAt(rows);
 
 const queries: Queries<Tables> = {
   number: query(

@@ -28,6 +28,7 @@ export class PostgresTransaction implements Transaction {
   /** Settles, well or not, when the server has begun it; not waited for by what follows. */
   readonly #begun: Promise<void>;
   #handle: Handle | undefined;
+  readonly #oneRoundHandles = new Set<Handle>();
   /** Settles when the last statement of a handler within a savepoint is answered. */
   #turn: Promise<unknown> = Promise.resolve();
   #depth = 0;
@@ -107,6 +108,7 @@ export class PostgresTransaction implements Transaction {
         isOver = true;
       }
     });
+    this.#oneRoundHandles.add(handle);
     return {
       db: handle.db,
       noteRead: () => {
@@ -118,7 +120,10 @@ export class PostgresTransaction implements Transaction {
       get isWaiting() {
         return waiting > 0;
       },
-      close: handle.close,
+      close: () => {
+        this.#oneRoundHandles.delete(handle);
+        handle.close();
+      },
     };
   }
 
@@ -126,6 +131,7 @@ export class PostgresTransaction implements Transaction {
   end(): void {
     this.#ended = true;
     this.#handle?.close();
+    for (const handle of this.#oneRoundHandles) handle.close();
   }
 
   /** @throws what stands against committing */

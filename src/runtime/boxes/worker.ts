@@ -1,5 +1,7 @@
 import { rm } from "node:fs/promises";
 import { createCache } from "../../cache/cache.ts";
+import type { CacheEngine } from "../../cache/engine.ts";
+import type { DatabaseEngine } from "../../database/engine.ts";
 import { assert } from "../../lib/errors.ts";
 import { peerToken } from "../../lib/http/peer-token.ts";
 import { limits } from "../../lib/limits.ts";
@@ -8,6 +10,7 @@ import { createQueue } from "../../queue/queue.ts";
 import type { Tracing } from "../../tracing/tracing.ts";
 import { Progress } from "../../worker/progress.ts";
 import { createWorkerServer } from "../../worker/server.ts";
+import { Solitude } from "../../worker/solitude.ts";
 import { storeTable } from "../../worker/store-table.ts";
 import { touchTable } from "../../worker/touch-table.ts";
 import { createWorker } from "../../worker/worker.ts";
@@ -65,12 +68,12 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
   const definition = system.workers.find(({ name }) => name === plan.worker);
   assert(definition !== undefined, `${system.name} has no worker ${plan.worker}`);
   return async (place: string, tracing: Tracing): Promise<OpenedWorker> => {
-    const [version, queueEngine, cacheEngine, ...databases] = await Promise.all([
-      context.versions(),
-      engines.queue(),
+    const [version, queueEngine] = await Promise.all([context.versions(), engines.queue()]);
+    const own = await allOrNone<CacheEngine | DatabaseEngine>([
       engines.workerCache(system.name, plan.worker),
       ...Array.from({ length: engines.lanes }, () => engines.database(plan.worker, place)),
     ]);
+    const [cacheEngine, ...databases] = own as [CacheEngine, ...DatabaseEngine[]];
     const [first] = databases;
     assert(first !== undefined, "a worker has a lane");
     const { instance } = plan;
@@ -87,6 +90,7 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
         ttlMs: limits.cacheEntryMs,
       }),
       progress: new Progress(first, clock),
+      solitude: new Solitude(),
       random: systemRandom,
       inboxMs: windowsOf(config).inbox,
       onProgress: () => context.progressed(),
@@ -103,8 +107,21 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
       place,
       worker: new Lanes(lanes),
       async close() {
-        await Promise.all(databases.map((database) => database.close()));
+        await Promise.all(own.map((engine) => engine.close()));
       },
     };
   };
+}
+
+/** Opens engines. Where one cannot be, the others are not left open: it is tried again and again. */
+async function allOrNone<Engine extends { close(): Promise<void> }>(
+  opening: readonly Promise<Engine>[],
+): Promise<Engine[]> {
+  const outcomes = await Promise.allSettled(opening);
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  const opened = outcomes.filter((outcome) => outcome.status === "fulfilled");
+  const engines = opened.map(({ value }) => value);
+  if (failed === undefined) return engines;
+  await Promise.all(engines.map((engine) => engine.close()));
+  throw failed.reason;
 }
