@@ -25,9 +25,9 @@ export const define: DefineCommand = (command) => {
     command,
     "Runs an application with the same events on the embedded engines and on the ones named here, and\ncompares what comes of them: the effects in every table, the order of each key, follow-ups, dead\nletters and answers. It fails where something differs. Each run has a temporary folder, and on the\nservers a stream, schemas and keys of its own, which are removed; nothing else is touched.",
     [
-      "conformance app.ts --queue nats://127.0.0.1:4222",
+      "conformance app.ts --queue 'nats://127.0.0.1:4222?monitor=8222'",
       "conformance app.ts --database postgres://127.0.0.1/shop --cache redis://127.0.0.1:6379",
-      "conformance app.ts --queue nats://127.0.0.1:4222 --events events.ndjson --json",
+      "conformance app.ts --database postgres://127.0.0.1/shop --events events.ndjson --json",
     ],
   );
   runs<ConformanceCommandOptions>(command, async ({ args, options, output }) => {

@@ -15,7 +15,7 @@ import { createEngines, type Engines } from "../runtime/engines.ts";
 import { refuseUnsafeEngines } from "../runtime/safe-engines.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { ExitCode } from "./command.ts";
-import { interruption } from "./interruption.ts";
+import { Interruption } from "./interruption.ts";
 import type { MoveOptions } from "./move.ts";
 import { counted, type Output } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
@@ -42,7 +42,7 @@ export async function runMove(call: Call): Promise<ExitCode> {
   await using source = enginesOf(from, data);
   const partitions = (await source.queue()).partitions;
   await using target = enginesOf({ ...to, partitions }, await openDataFolder(to.data));
-  using stop = interruption(
+  using stop = new Interruption(
     usage("The move was interrupted.", "Call it again: it goes on where it was."),
   );
   const meter = new Meter(call.output);
@@ -59,8 +59,9 @@ export async function runMove(call: Call): Promise<ExitCode> {
     meter.end();
     tell(call, to, moved);
     return 0;
-  } finally {
+  } catch (thrown) {
     meter.end();
+    return stop.exitCode(thrown, call.output);
   }
 }
 
@@ -195,7 +196,10 @@ function tell({ app, output }: Call, to: Config, moved: Moved): void {
   }
   for (const worker of left) output.progress(`Not moved: ${worker}, which ${app} does not have.`);
   const [queue, database] = [to.queue, to.database].map(withoutPassword);
-  output.progress(`Start it there: MILLRACE_QUEUE='${queue}' MILLRACE_DATABASE='${database}'`);
+  const isHere = [queue, database].includes("sqlite:") ? ` MILLRACE_DATA='${to.data}'` : "";
+  output.progress(
+    `Start it there: MILLRACE_QUEUE='${queue}' MILLRACE_DATABASE='${database}'${isHere}`,
+  );
 }
 
 const usage = (message: string, remedy: string): MillraceError =>

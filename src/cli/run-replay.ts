@@ -16,7 +16,7 @@ import { versionsOf } from "../runtime/versions.ts";
 import { note } from "../worker/audit.ts";
 import type { ExitCode } from "./command.ts";
 import { confirm } from "./confirm.ts";
-import { interruption } from "./interruption.ts";
+import { Interruption } from "./interruption.ts";
 import { counted, type Output } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
 import { parsePast } from "./queue-view.ts";
@@ -65,7 +65,7 @@ async function replayBeside(
   const { places } = opened;
   const place = await places.another(name);
   const meter = new Meter();
-  using stop = interruption(interrupted());
+  using stop = new Interruption(interrupted());
   const [live] = opened.workers;
   if (live === undefined) return 1;
   let isInUse = false;
@@ -98,6 +98,8 @@ async function replayBeside(
       `It is in ${place}; the former database stays beside it until the next rebuild.`,
     );
     return 0;
+  } catch (thrown) {
+    return stop.exitCode(thrown, output);
   } finally {
     meter.end();
     if (!isInUse) await places.remove(place);
@@ -116,20 +118,24 @@ async function replayInPlace(
   const [live] = opened.workers;
   if (live === undefined || !(await isMeant(call, "start", {}))) return 130;
   const meter = new Meter();
-  using stop = interruption(interrupted());
-  const events = await repeat({
-    ...{ queue, filter },
-    live: live.database,
-    clock: systemClock,
-    from: start,
-    onProgress: (progress) => meter.show(progress),
-    signal: stop.signal,
-  }).finally(() => meter.end());
-  await noteReplay(live.database, call);
-  if (output.json) output.value({ worker: name, events }, 0);
-  else output.line(`${name} handles ${counted(events, "event")} again.`);
-  output.progress(`How far it is: millrace queue status --worker ${name}`);
-  return 0;
+  using stop = new Interruption(interrupted());
+  try {
+    const events = await repeat({
+      ...{ queue, filter },
+      live: live.database,
+      clock: systemClock,
+      from: start,
+      onProgress: (progress) => meter.show(progress),
+      signal: stop.signal,
+    }).finally(() => meter.end());
+    await noteReplay(live.database, call);
+    if (output.json) output.value({ worker: name, events }, 0);
+    else output.line(`${name} handles ${counted(events, "event")} again.`);
+    output.progress(`How far it is: millrace queue status --worker ${name}`);
+    return 0;
+  } catch (thrown) {
+    return stop.exitCode(thrown, output);
+  }
 }
 
 async function noteReplay(

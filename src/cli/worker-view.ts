@@ -2,6 +2,7 @@ import { userInfo } from "node:os";
 import type { CacheEngine } from "../cache/engine.ts";
 import type { DatabaseEngine } from "../database/engine.ts";
 import { systemClock } from "../lib/clock.ts";
+import { MillraceError } from "../lib/errors.ts";
 import type { QueueEngine } from "../queue/engine.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
 import { type DataFolder, existingDataFolder } from "../runtime/data-folder.ts";
@@ -67,6 +68,13 @@ async function startedWorkers(engines: Engines, known: readonly string[], name?:
     const database = await engines.database(worker);
     if (await hasBookkeeping(database)) workers.push({ name: worker, database });
   }
-  if (name !== undefined && workers.length === 0) throw unknownWorker(name, known);
+  if (name !== undefined && workers.length === 0) {
+    throw known.includes(name) ? notStarted(name) : unknownWorker(name, known);
+  }
   return workers;
 }
+
+const notStarted = (name: string): MillraceError =>
+  new MillraceError("MR_WORKER_UNKNOWN", `${name} has not come through its first start yet.`, {
+    remedy: "Start the system; its log says what stands against it.",
+  });

@@ -42,8 +42,9 @@ export async function copyDatabase(parts: CopyDatabaseParts): Promise<CopiedTabl
   const { worker, migrations, from, to } = parts;
   await prepareBookkeeping(to);
   await to.migrate(worker, migrations);
-  const sums = await from.transaction((source) =>
-    to.transaction((target) => copyTables(parts, source, target)),
+  // The source's ends first: a commit of all this can take longer than a server lets it stand idle.
+  const sums = await to.transaction((target) =>
+    from.transaction((source) => copyTables(parts, source, target)),
   );
   await compare(parts, sums);
   return [...sums].map(

@@ -123,8 +123,9 @@ class QueueCopy {
     };
     for await (const { partition, position, id, source } of waiting) {
       if (position > (trimmed.get(partition) ?? 0)) continue;
-      const [known] = await from.find(id, source);
-      await recall(id, source, partition, known?.fingerprint);
+      const known = await from.find(id, source);
+      if (known.some((other) => other.position > position)) throw idUsedTwice(id, source);
+      await recall(id, source, partition, known[0]?.fingerprint);
     }
     await flush();
     for (let after = { id: "", source: "" }; from.trimmedIds !== undefined; ) {
@@ -264,3 +265,11 @@ export async function inParallel<Item, Result>(
   }
   return results;
 }
+
+/** To the new queue they would be one event, and the one that is not handled yet would be lost. */
+const idUsedTwice = (id: string, source: string): MillraceError =>
+  new MillraceError(
+    "MR_MOVE_SOURCE",
+    `The id ${id} of ${source} is that of an event in the queue, and of an earlier one that still waits for a time or a person.`,
+    { remedy: "Decide about the earlier one first: its dead letter, or what it is scheduled for." },
+  );

@@ -6,6 +6,7 @@ import type { QueueEngine } from "../queue/engine.ts";
 import { type Seal, sealOf, sealText } from "../queue/seal.ts";
 import type { AnyWorker } from "../system/worker.ts";
 import { note } from "../worker/audit.ts";
+import { hasBookkeeping } from "../worker/tables.ts";
 import { type CopiedTable, copyDatabase } from "./copy-database.ts";
 import { copyQueue, type Positions } from "./copy-queue.ts";
 import { waitingEvents } from "./waiting-events.ts";
@@ -76,9 +77,11 @@ export interface Moved {
  */
 export async function move(parts: MoveParts): Promise<Moved> {
   const { from, to, workers, clock, onProgress } = parts;
-  const known = await from.workers();
-  const moving = workers.filter(({ name }) => known.includes(name));
-  const databases = await openSource(parts, moving);
+  const known = await workersOf(
+    from,
+    workers.map(({ name }) => name),
+  );
+  const databases = await openSource(parts);
   await begin(parts);
   const before = await stateOf(from.queue, databases);
   const { applied, ...counts } = await copyQueue({
@@ -91,7 +94,7 @@ export async function move(parts: MoveParts): Promise<Moved> {
   });
   const tables: Record<string, CopiedTable[]> = {};
   const places = new Map<string, string>();
-  for (const { name, database } of moving) {
+  for (const { name, database } of workers) {
     const { place, database: fresh } = await to.another(name);
     const part = `moving ${name}`;
     let done = 0;
@@ -124,6 +127,29 @@ export async function move(parts: MoveParts): Promise<Moved> {
   return { ...counts, workers: tables, left };
 }
 
+/**
+ * The workers that have a database at the source: those of the application must all be among them,
+ * since one without what it has handled would begin anew.
+ *
+ * @throws MR_MOVE_SOURCE
+ */
+export async function workersOf(
+  from: Side,
+  workers: readonly string[],
+): Promise<readonly string[]> {
+  const known = await from.workers();
+  const missing = workers.filter((name) => !known.includes(name));
+  if (missing.length === 0) return known;
+  throw new MillraceError(
+    "MR_MOVE_SOURCE",
+    `There is no database of ${missing.join(", ")} where the system is said to be.`,
+    {
+      remedy:
+        "Say with --from and --data where queue and databases are. Who is new starts there once, before the move.",
+    },
+  );
+}
+
 type Databases = ReadonlyMap<string, DatabaseEngine>;
 
 function databaseOf(databases: Databases, worker: string): DatabaseEngine {
@@ -133,7 +159,7 @@ function databaseOf(databases: Databases, worker: string): DatabaseEngine {
 }
 
 /** The databases to be moved, which belong to this queue and are in nobody's use. */
-async function openSource({ from }: MoveParts, workers: readonly AnyWorker[]): Promise<Databases> {
+async function openSource({ from, workers }: MoveParts): Promise<Databases> {
   const databases = new Map<string, DatabaseEngine>();
   for (const { name } of workers) {
     const database = await from.database(name);
@@ -155,14 +181,10 @@ async function openSource({ from }: MoveParts, workers: readonly AnyWorker[]): P
 }
 
 async function refuseUnprepared(worker: string, database: DatabaseEngine): Promise<void> {
-  try {
-    await database.read("select 1 from millrace_queue, millrace_migrations limit 1");
-  } catch (cause) {
-    throw new MillraceError("MR_MOVE_SOURCE", `The database of ${worker} was never used.`, {
-      cause,
-      remedy: "Start the system there once, or remove that database.",
-    });
-  }
+  if (await hasBookkeeping(database)) return;
+  throw new MillraceError("MR_MOVE_SOURCE", `The database of ${worker} was never used.`, {
+    remedy: "Start the system there once, or remove that database.",
+  });
 }
 
 /** Instances of this machine are known by their locks; those of others by their leases. */

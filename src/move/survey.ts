@@ -2,7 +2,7 @@ import type { DatabaseEngine } from "../database/engine.ts";
 import { treatments } from "./bookkeeping.ts";
 import { tablesOf } from "./copy-database.ts";
 import { quoted } from "./dialect.ts";
-import type { Side } from "./move.ts";
+import { type Side, workersOf } from "./move.ts";
 
 /** What a move would take along. */
 export interface Survey {
@@ -13,9 +13,9 @@ export interface Survey {
 
 /** Only looks. */
 export async function survey(from: Side, workers: readonly string[]): Promise<Survey> {
-  const known = await from.workers();
+  await workersOf(from, workers);
   const counts: Record<string, Record<string, number>> = {};
-  for (const worker of workers.filter((name) => known.includes(name))) {
+  for (const worker of workers) {
     counts[worker] = await rowsOf(await from.database(worker));
   }
   return { events: (await from.queue.health()).storedEvents, workers: counts };

@@ -14,7 +14,7 @@ import { copyQueue, type Positions } from "../../src/move/copy-queue.ts";
 import type { QueueEngine } from "../../src/queue/engine.ts";
 import { NatsCluster, natsMissing } from "../support/nats-cluster.ts";
 import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
-import { readAll, record } from "./support.ts";
+import { record, storedIn } from "./support.ts";
 
 const partitions = 4;
 const count = 1_000;
@@ -109,6 +109,6 @@ async function placesOf(queue: QueueEngine): Promise<Positions> {
 
 const linesOf = async (queue: QueueEngine) =>
   Map.groupBy(
-    (await readAll(queue)).map(({ partition, event }) => ({ partition, event })),
+    (await storedIn(queue)).map(({ partition, event }) => ({ partition, event })),
     ({ partition }) => partition,
   );

@@ -172,11 +172,12 @@ describePostgres("moving a system", () => {
       folders.push(elsewhere);
       // On a machine that is busy enough the servers do not answer in time: then it does not start
       // either, for another reason, and is asked again for the one that counts.
-      const refusedThere = async () => {
-        const half = await run([...start, "--data", elsewhere], { env: servers() });
-        expect(half.code).toBeGreaterThan(2);
-        expect(half.stderr).toContain("MR_QUEUE_SEALED");
-      };
+      const refusedThere = () =>
+        vi.waitFor(async () => {
+          const half = await run([...start, "--data", elsewhere], { env: servers() });
+          expect(half.code).toBeGreaterThan(2);
+          expect(half.stderr).toContain("MR_QUEUE_SEALED");
+        }, patience);
       await killAt(/moving the queue/, there);
       await refusedThere();
       await killAt(/moving ledger/, there);

@@ -8,9 +8,10 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createMemoryQueueData, openMemoryQueue } from "../../src/engines/memory/queue.ts";
 import { type CopiedQueue, copyQueue, type Positions } from "../../src/move/copy-queue.ts";
+import { type Side, workersOf } from "../../src/move/move.ts";
 import type { WaitingEvent } from "../../src/move/waiting-events.ts";
 import type { AppendRequest, QueueEngine, Receipt } from "../../src/queue/engine.ts";
-import { readAll, record } from "./support.ts";
+import { record, storedIn } from "./support.ts";
 
 const partitions = 3;
 const memory = () => openMemoryQueue({ partitions });
@@ -47,7 +48,7 @@ const waitingOf = ({ id, partition, position }: Receipt): WaitingEvent => ({
 
 const linesOf = async (queue: QueueEngine) =>
   Map.groupBy(
-    (await readAll(queue)).map(({ partition, event }) => ({ partition, event })),
+    (await storedIn(queue)).map(({ partition, event }) => ({ partition, event })),
     ({ partition }) => partition,
   );
 
@@ -100,9 +101,32 @@ it("leaves behind what stands in the queue twice under one id", async () => {
   const to = memory();
   const copied = await copy(from, to, { applied: new Map([[0, last?.position ?? 0]]) });
   expect(copied).toMatchObject({ events: 2, repeats: 1 });
-  expect((await readAll(to)).map(({ event }) => event.id)).toEqual(["a", "b"]);
+  expect((await storedIn(to)).map(({ event }) => event.id)).toEqual(["a", "b"]);
   const [b] = await to.find("b");
   expect(copied.applied.get("worker")?.get(0)).toBe(b?.position);
+});
+
+it("refuses to lose an event under the id of an earlier one that still waits", async () => {
+  const data = createMemoryQueueData(partitions);
+  const from = openMemoryQueue({ data });
+  const [dead] = (await from.append([request("a", 0)])) as [Receipt];
+  await from.trim(0, dead.position);
+  // As where an id was forgotten after its time.
+  data.ids.clear();
+  await from.append([request("a", 0)]);
+  await expect(copy(from, memory(), { waiting: [waitingOf(dead)] })).rejects.toMatchObject({
+    code: "MR_MOVE_SOURCE",
+    message: expect.stringContaining("The id a of"),
+  });
+});
+
+it("refuses a source that lacks a worker of the application", async () => {
+  const side = { workers: async () => ["ledger", "former"] } as unknown as Side;
+  expect(await workersOf(side, ["ledger"])).toEqual(["ledger", "former"]);
+  await expect(workersOf(side, ["ledger", "mirror"])).rejects.toMatchObject({
+    code: "MR_MOVE_SOURCE",
+    message: expect.stringContaining("mirror"),
+  });
 });
 
 it("refuses a worker that has missed events, or read ones that are lost", async () => {
