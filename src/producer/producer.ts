@@ -188,7 +188,9 @@ class GroupCommit implements Producer {
     this.#handedOver = undefined;
     const { clock, queue } = this.#options;
     const nowMs = clock.monotonic();
-    this.#gatherUntilMs = nowMs + (nowMs - this.#handedOverAtMs) * (queue.gatherShare ?? 0);
+    // What took long because something failed says nothing about how long to gather.
+    const shareMs = (nowMs - this.#handedOverAtMs) * (queue.gatherShare ?? 0);
+    this.#gatherUntilMs = nowMs + Math.min(shareMs, limits.appendGatherMaxMs);
     this.#handOverSoon();
     let next = 0;
     for (const call of batch) {

@@ -8,22 +8,24 @@ import { isNats, loadNats } from "./engines.ts";
 /** What is to say about the engines beyond this machine; nothing where there are none. */
 export async function inspectEngines(config: Config): Promise<Finding[]> {
   if (!isNats(config.queue)) return [];
-  const { inspectNats } = await loadNats(() => import("../engines/nats/inspection.ts"));
+  const { inspectNats } = await loadInspection();
   return await inspectNats(config.queue, systemClock);
 }
 
 /** What they exclude of the promises; a server that cannot be reached among them. */
 export const unsafeEngines = async (config: Config): Promise<Finding[]> =>
-  (await inspectEngines(config)).filter(({ status }) => status === "fail");
+  failed(await inspectEngines(config));
 
 /**
  * Engines that cannot keep the promises are refused, or accepted by a person's word, which is then
  * logged at every start.
  *
- * @throws MR_ENGINE_UNSAFE
+ * @throws MR_ENGINE_UNSAFE, MR_QUEUE_UNAVAILABLE
  */
 export async function refuseUnsafeEngines(config: Config, log: Log): Promise<void> {
-  const unsafe = await unsafeEngines(config);
+  if (!isNats(config.queue)) return;
+  const { lookAtNats } = await loadInspection();
+  const unsafe = failed(await lookAtNats(config.queue, systemClock));
   if (unsafe.length === 0) return;
   if (config.unsafeEngines === "accept") {
     for (const { what, detail, remedy } of unsafe) {
@@ -37,3 +39,8 @@ export async function refuseUnsafeEngines(config: Config, log: Log): Promise<voi
     remedy: `${remedies.join(" ")} To start all the same: MILLRACE_UNSAFE_ENGINES=accept`,
   });
 }
+
+const loadInspection = () => loadNats(() => import("../engines/nats/inspection.ts"));
+
+const failed = (findings: readonly Finding[]): Finding[] =>
+  findings.filter(({ status }) => status === "fail");

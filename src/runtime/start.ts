@@ -12,6 +12,7 @@ import { type Config, type Flags, parseConfig } from "./config.ts";
 import { type DataFolder, keysFile, openDataFolder } from "./data-folder.ts";
 import { lockBoxes } from "./data-lock.ts";
 import { createLog } from "./logging.ts";
+import { patiently } from "./patience.ts";
 import { keepRetention } from "./retention.ts";
 import { refuseUnsafeEngines } from "./safe-engines.ts";
 import { parseSelection } from "./selection.ts";
@@ -65,7 +66,8 @@ export async function startSystem(
     openDataFolder(config.data),
     createLog(config, "supervisor", options.onOutput),
   ]);
-  await refuseUnsafeEngines(config, log);
+  // Servers may be starting as well.
+  await patiently(() => refuseUnsafeEngines(config, log), { clock: systemClock, log });
   const plans = planTopology(system, config, data, selection);
   refuseFiles(config, plans);
   assertPeersKnown(config, plans);

@@ -63,6 +63,7 @@ it.each(["application/json", "application/cloudevents+json", "application/x-ndjs
     const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n`;
     const answer = await sendRaw(port, `${head}Content-Type: ${type}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1.1 (202|4\d\d) /);
+    expect(answer).not.toContain("MR_BODY_TIMEOUT");
     expect(await stored()).toEqual([]);
   },
 );

@@ -24,6 +24,7 @@ import type { QueuedEvent, QueueEngine } from "../../src/queue/engine.ts";
 import { createQueue } from "../../src/queue/queue.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import type { Place, ScheduledId, Standing, WorkerLink } from "../../src/worker/link.ts";
+import { readAll } from "../queue/support.ts";
 
 export const PostPublished = defineEvent("post.published", {
   data: z.object({
@@ -137,22 +138,9 @@ export async function startGateway(
     port,
     engine,
     timelines,
-    stored: () => storedEvents(engine),
+    stored: () => readAll(engine),
     fetch: (path, init) => fetch(url + path, init),
   };
-}
-
-async function storedEvents(engine: QueueEngine): Promise<readonly QueuedEvent[]> {
-  const cursors = new Map(Array.from({ length: engine.partitions }, (_, index) => [index, 0]));
-  const subscription = engine.subscribe(cursors);
-  const events: QueuedEvent[] = [];
-  for (;;) {
-    const batch = await subscription.next(10_000, 0);
-    if (batch.events.length === 0) break;
-    events.push(...batch.events);
-  }
-  await subscription.close();
-  return events;
 }
 
 export const json = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({

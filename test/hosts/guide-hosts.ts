@@ -65,8 +65,10 @@ export class GuideHosts implements AsyncDisposable {
     this.#network.know(this.#adapted(lines));
   }
 
+  /** Settings are written where the reader is, and copied from there; all else everywhere. */
   async write(name: string, text: string): Promise<void> {
-    for (const host of this.#network.hosts.keys()) {
+    const hosts = [...this.#network.hosts.keys()];
+    for (const host of name.endsWith(".env") ? hosts.slice(0, 1) : hosts) {
       await writeFile(join(this.#folderOf(host), name), this.#adapted(text));
     }
   }

@@ -109,6 +109,23 @@ it("carries an error as an answer", async () => {
   await asker.close();
 });
 
+it("says that it ends to what is asked meanwhile, and takes nothing once it is closed", async () => {
+  const told = new Told();
+  const server = serve(told);
+  await server.start();
+  const asker = asking();
+  const slow = asker.ask(get("/slow"));
+  await told.has(1);
+  const stopped = server.stop();
+  const { status, text } = await asker.ask(get("/echo"));
+  expect([status, JSON.parse(text).code]).toEqual([503, "MR_DRAINING"]);
+  told.answer("/slow", '"done"');
+  expect((await slow).text).toBe('"done"');
+  await stopped;
+  await asker.close();
+  await expect(asker.ask(get("/echo"))).rejects.toThrow("closed for good");
+});
+
 it("works for nobody who has gone", async () => {
   const told = new Told();
   await using server = serve(told);

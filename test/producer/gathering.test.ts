@@ -1,5 +1,6 @@
 /** Calls share appends: those of one turn of the loop, and under load those of a short while. */
 import { expect, it } from "vitest";
+import { limits } from "../../src/lib/limits.ts";
 import { createProducer } from "../../src/producer/producer.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import { handClock } from "../support/hand-clock.ts";
@@ -54,6 +55,27 @@ it("waits for company as long as the queue says, by what the last append took", 
   clock.advance(9);
   expect(scripted.isRunning).toBe(false);
   clock.advance(1);
+  expect(scripted.appends.at(-1)).toEqual(["d-0"]);
+  scripted.finish();
+  await last;
+});
+
+it("gathers for a moment only, however long the last append took", async () => {
+  const scripted = new ScriptedQueue();
+  const queue = { append: scripted.append.bind(scripted), gatherShare: 0.25 };
+  const clock = handClock();
+  const defer = (task: () => void) => task();
+  const producer = createProducer({ queue, clock, tracing: noTracing, defer });
+  const first = producer.publish(publications("a", 1), unsampled);
+  const others = ["b", "c"].map((name) => producer.publish(publications(name, 1), unsampled));
+  scripted.finish();
+  await first;
+  // As in an election.
+  clock.advance(3_000);
+  const last = producer.publish(publications("d", 1), unsampled);
+  scripted.finish();
+  await Promise.all(others);
+  clock.advance(limits.appendGatherMaxMs);
   expect(scripted.appends.at(-1)).toEqual(["d-0"]);
   scripted.finish();
   await last;

@@ -31,9 +31,12 @@ export { request };
 
 export const fromStart = (): Map<number, number> => new Map([0, 1, 2, 3].map((one) => [one, 0]));
 
+const allFromStart = ({ partitions }: QueueEngine) =>
+  new Map(Array.from({ length: partitions }, (_, partition) => [partition, 0]));
+
 export async function readAll(
   engine: QueueEngine,
-  cursors: ReadonlyMap<number, number> = fromStart(),
+  cursors: ReadonlyMap<number, number> = allFromStart(engine),
 ): Promise<QueuedEvent[]> {
   const subscription = engine.subscribe(cursors);
   const events: QueuedEvent[] = [];

@@ -2,13 +2,19 @@
  * A signal to stop that comes before the last box is ready: even where that box becomes ready while
  * the others still finish what runs, the system ends, and leaves nothing behind.
  */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { expect, it } from "vitest";
-import { Picture } from "./picture.ts";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { Picture, waitOptions } from "./picture.ts";
 
 it("ends although a worker becomes ready while the gateways drain", async () => {
   const app = "test/whole-picture/slow-start-app.ts";
-  const environment = { MILLRACE_DRAIN_MS: "5000" };
+  const folder = await mkdtemp(join(tmpdir(), "mr-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const hasBegun = join(folder, "begun");
+  const environment = { MILLRACE_DRAIN_MS: "5000", SLOW_START_FILE: hasBegun };
   await using picture = await Picture.start(app, [], environment, "answering");
   expect((await picture.boxes()).map(({ name }) => name)).toContain("worker-slow-1");
   // A stream of lines that does not end keeps its gateway draining until the worker has begun.
@@ -19,6 +25,10 @@ it("ends although a worker becomes ready while the gateways drain", async () => 
   // It is broken off in the end.
   stream.on("error", () => {});
   stream.write('{"key":"a"}\n');
-  expect(await picture.stop()).toBe(0);
+  expect(picture.output).not.toContain("  API  ");
+  const stopped = picture.stop();
+  await vi.waitFor(() => expect(picture.output).toContain("Finishing what runs"), waitOptions);
+  await writeFile(hasBegun, "");
+  expect(await stopped).toBe(0);
   expect(await picture.boxes()).toEqual([]);
 });

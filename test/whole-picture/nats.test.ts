@@ -81,6 +81,20 @@ describe.skipIf(missing)(`the picture on NATS${missing ? ` (${missing})` : ""}`,
     expect(await system.stop()).toBe(0);
   });
 
+  it("waits for servers that start at the same time", async () => {
+    await using late = await NatsCluster.start({ servers: 3 });
+    const url = `${late.url}&monitor=${late.monitorPorts}&bytes=100000000`;
+    await Promise.all(late.servers.map((server) => server.kill()));
+    await using folder = await projectFolder();
+    await using start = new Command(["start", app, "--port", "0", "--admin-port", "0"], {
+      env: { MILLRACE_QUEUE: url, MILLRACE_DATA: join(folder.path, "data") },
+    });
+    await start.prints(/the start waits for what it depends on/);
+    await Promise.all(late.servers.map((server) => server.start()));
+    await start.prints(/ {2}API {2}/);
+    expect((await start.stop("SIGINT")).code).toBe(0);
+  });
+
   it("is refused on servers that cannot keep them, unless somebody says so", async () => {
     await using lax = await NatsCluster.start({ servers: 1, syncAlways: false });
     const url = `${lax.url}&monitor=${lax.monitorPorts}&bytes=100000000`;

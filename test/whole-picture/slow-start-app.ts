@@ -1,4 +1,5 @@
-/** A worker that needs a while to begin, as with a long migration. */
+/** A worker that has begun only once a file is there, as after a long migration. */
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineDatabase, defineEvent, defineSystem, defineWorker, on } from "millrace";
 import { z } from "zod";
@@ -9,7 +10,11 @@ const Task = defineEvent("task.given", {
 });
 
 const database = defineDatabase({
-  migrations: { "001-slow": async () => void (await sleep(3_000)) },
+  migrations: {
+    "001-slow": async () => {
+      while (!existsSync(process.env.SLOW_START_FILE ?? "")) await sleep(20);
+    },
+  },
 });
 
 const slow = defineWorker("slow", database, { handlers: [on(Task, () => {})] });

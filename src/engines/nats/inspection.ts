@@ -4,7 +4,7 @@ import type { Clock } from "../../lib/clock.ts";
 import { isMillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import { type NatsAddress, parseNatsAddress } from "./address.ts";
-import { toMillraceError } from "./failures.ts";
+import { toMillraceError, unavailable } from "./failures.ts";
 import { type MonitoredServer, monitoredServers } from "./monitoring.ts";
 import { connectTo } from "./opening.ts";
 import { infoOf, streamFaults } from "./stream.ts";
@@ -18,21 +18,32 @@ export interface NatsFinding {
   readonly remedy?: string;
 }
 
-/** Looks at servers and stream, and changes nothing. Never throws for what it finds. */
+/**
+ * Looks at servers and stream, and changes nothing.
+ *
+ * @throws MR_QUEUE_UNAVAILABLE where too few servers are there to look at, MR_CONFIG_INVALID
+ */
+export async function lookAtNats(url: string, clock: Clock): Promise<NatsFinding[]> {
+  const address = parseNatsAddress(url);
+  const nc = await connectTo(address);
+  try {
+    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
+    return [
+      ...(await serverFindings(address, nc, clock)),
+      ...(await streamFindings(address, jsm)),
+      await latencyFinding(nc),
+    ];
+  } catch (error) {
+    throw toMillraceError(error, "none");
+  } finally {
+    await nc.close();
+  }
+}
+
+/** The same; that nobody could look is what it finds then. */
 export async function inspectNats(url: string, clock: Clock): Promise<NatsFinding[]> {
   try {
-    const address = parseNatsAddress(url);
-    const nc = await connectTo(address);
-    try {
-      const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
-      return [
-        ...(await serverFindings(address, nc, clock)),
-        ...(await streamFindings(address, jsm)),
-        await latencyFinding(nc),
-      ];
-    } finally {
-      await nc.close();
-    }
+    return await lookAtNats(url, clock);
   } catch (error) {
     const { message, remedy } = isMillraceError(error) ? error : toMillraceError(error, "none");
     const detail = message.replaceAll("\n", " ");
@@ -81,13 +92,15 @@ async function syncFinding(
     return { what, status: "fail", detail, remedy };
   }
   const silent = servers.filter((_, at) => told[at] === undefined);
-  // The loss of one of three stops nobody, nor keeps anybody from starting.
-  if (silent.length > 0 && silent.length < servers.length / 2) {
-    const answers = await Promise.all(silent.map((server) => answersAt(server, address)));
-    if (!answers.includes(true)) {
-      const detail = `${silent.join(", ")} is down, and does not say whether it syncs before it acknowledges`;
-      return { what, status: "warn", detail, remedy: "Start it again." };
+  const answers = await Promise.all(silent.map((server) => answersAt(server, address)));
+  if (silent.length > 0 && !answers.includes(true)) {
+    const down = silent.join(", ");
+    // The loss of one of three stops nobody, nor keeps anybody from starting.
+    if (silent.length >= servers.length / 2) {
+      throw unavailable(`Too few NATS servers are there: ${down} cannot be reached.`);
     }
+    const detail = `${down} is down, and does not say whether it syncs before it acknowledges`;
+    return { what, status: "warn", detail, remedy: "Start it again." };
   }
   if (silent.length > 0) {
     const detail = `${silent.join(", ")} does not say whether it syncs before it acknowledges`;

@@ -1,6 +1,7 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import { limits } from "../../lib/limits.ts";
 import { parseNatsAddress } from "./address.ts";
+import { toMillraceError } from "./failures.ts";
 import { connectTo } from "./opening.ts";
 import { infoOf } from "./stream.ts";
 
@@ -11,6 +12,8 @@ export async function removeNatsQueue(url: string): Promise<void> {
   try {
     const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
     if ((await infoOf(jsm, address.stream)) !== undefined) await jsm.streams.delete(address.stream);
+  } catch (error) {
+    throw toMillraceError(error, "none");
   } finally {
     await nc.close();
   }

@@ -173,13 +173,14 @@ class PostgresQueue implements QueueEngine {
 
   async setSeal(seal: string | undefined): Promise<void> {
     this.#assertOpen();
-    const connection = await this.#parts.open("millrace seal");
+    let connection: Connection | undefined;
     try {
+      connection = await this.#parts.open("millrace seal");
       await writeSeal(connection, seal);
     } catch (error) {
       throw queueFailure(error);
     } finally {
-      await connection.end();
+      await connection?.end();
     }
   }
 

@@ -9,12 +9,14 @@ import { databaseFailure } from "./failures.ts";
  */
 export class Readers {
   readonly #open: () => Promise<Connection>;
+  readonly #max: number;
   readonly #idle: Connection[] = [];
   readonly #waiting: (() => void)[] = [];
   #count = 0;
   #isClosed = false;
 
-  constructor(url: string, schema: string, clock: Clock) {
+  constructor(url: string, schema: string, clock: Clock, max: number = limits.databaseReadersMax) {
+    this.#max = max;
     this.#open = () =>
       Connection.open({ url, schema, name: "millrace reader", isReadOnly: true, clock });
   }
@@ -47,7 +49,7 @@ export class Readers {
       if (connection?.isUsable === true) return { connection, isNew: false };
       if (connection !== undefined) {
         this.#count -= 1;
-      } else if (this.#count < limits.databaseReadersMax) {
+      } else if (this.#count < this.#max) {
         return { connection: await this.#opened(), isNew: true };
       } else {
         await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -15,7 +15,7 @@ export async function removeSchemas(address: string, clock: Clock): Promise<void
       [prefix],
     );
     for (const { nspname } of rows) {
-      await connection.run(`drop schema ${quoted(String(nspname))} cascade`, []);
+      await connection.run(`drop schema if exists ${quoted(String(nspname))} cascade`, []);
     }
   } finally {
     await connection.end();

@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import type { DatabaseEngine } from "../../database/engine.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { asError, MillraceError } from "../../lib/errors.ts";
+import { limits } from "../../lib/limits.ts";
 import type { QueueEngine } from "../../queue/engine.ts";
 import { Connection } from "./connection.ts";
 import { type Isolation, isolations, openPostgresDatabase } from "./database.ts";
@@ -146,9 +147,13 @@ export class PostgresServer {
   }
 
   #readersOf(schema: string): Readers {
-    const known = this.#readers.get(schema) ?? new Readers(this.#url, schema, this.#clock);
-    this.#readers.set(schema, known);
-    return known;
+    const known = this.#readers.get(schema);
+    if (known !== undefined) return known;
+    // Which schemas there are is asked now and then: for that one session will do.
+    const max = schema === this.#prefix ? 1 : limits.databaseReadersMax;
+    const readers = new Readers(this.#url, schema, this.#clock, max);
+    this.#readers.set(schema, readers);
+    return readers;
   }
 
   async #known(worker: string): Promise<string | undefined> {

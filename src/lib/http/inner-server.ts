@@ -81,6 +81,7 @@ function takeWires(
       socket,
       answer: (question, signal) => told(ask(question, signal), question, signal, options.log),
       closed: () => wires.delete(wire),
+      ended: () => wireAnswer(draining()),
     });
     wires.add(wire);
   });
@@ -134,9 +135,14 @@ async function told(
       ? thrown
       : new MillraceError("MR_INTERNAL", "It failed inside.", { cause: thrown });
     if (error.status >= 500 && !signal.aborted) log.warn({ err: thrown, url }, error.message);
-    return { status: error.status, text: JSON.stringify(toWire(error)) };
+    return wireAnswer(error);
   }
 }
+
+const wireAnswer = (error: MillraceError): Answer => ({
+  status: error.status,
+  text: JSON.stringify(toWire(error)),
+});
 
 async function route(
   { isReady, answer }: InnerServerOptions,
@@ -147,7 +153,7 @@ async function route(
   if (request.url === "/livez") return passed;
   if (request.url === "/readyz") {
     if (isReady()) return passed;
-    throw new MillraceError("MR_DRAINING", "This box is not ready.");
+    throw draining();
   }
   if (!mayAsk(request)) throw peerUnknown();
   return await answer(request, signal);
@@ -168,6 +174,8 @@ function admission({ token, log, clock = systemClock }: InnerServerOptions) {
 
 const nothingAt = (url: string | undefined): MillraceError =>
   new MillraceError("MR_NOT_FOUND", `There is nothing at ${url}.`);
+
+const draining = (): MillraceError => new MillraceError("MR_DRAINING", "This box is not ready.");
 
 const passed = JSON.stringify({ status: "pass" });
 

@@ -5,6 +5,8 @@ export const queueLimits = {
   appendBatchEventsMax: 960,
   /** How far apart appends begin under load: a fraction of what a request takes then anyway. */
   appendGatherMs: 2,
+  /** And at most, where a share of the last append's time is waited (`gatherShare`). */
+  appendGatherMaxMs: 20,
   appendWaitingEventsMax: 20_000,
   appendWaitingBytesMax: 67_108_864,
   appendTimeoutMs: 5_000,

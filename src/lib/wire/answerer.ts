@@ -8,19 +8,23 @@ export interface AnswererOptions {
   /** Never rejects. The signal aborts when nobody waits for the answer any more. */
   readonly answer: (question: Question, signal: AbortSignal) => Promise<Answer>;
   readonly closed: () => void;
+  /** What is answered once it ends. */
+  readonly ended: () => Answer;
 }
 
 /** The other side of an `Asker`: answers what comes on one connection, until it ends. */
 export class Answerer {
   readonly #socket: Socket;
   readonly #answer: AnswererOptions["answer"];
+  readonly #ended: AnswererOptions["ended"];
   readonly #underWay = new Map<number, AbortController>();
   #unsent = "";
   #isEnding = false;
 
-  constructor({ socket, answer, closed }: AnswererOptions) {
+  constructor({ socket, answer, closed, ended }: AnswererOptions) {
     this.#socket = socket;
     this.#answer = answer;
+    this.#ended = ended;
     socket.setNoDelay(true);
     socket.setTimeout(0);
     // A host that is gone without a word is noticed some time.
@@ -44,7 +48,7 @@ export class Answerer {
     });
   }
 
-  /** Answers what has been asked; then, and for whoever asks something more, it ends. */
+  /** Answers what has been asked, and that it ends to what is asked meanwhile; then it does. */
   end(): void {
     this.#isEnding = true;
     this.#endIfDone();
@@ -53,7 +57,8 @@ export class Answerer {
   #read(line: string): void {
     const { number, question } = readQuestion(line);
     if (question === undefined) this.#drop(number);
-    else if (!this.#isEnding) this.#begin(number, question);
+    else if (this.#isEnding) this.#send(answerLine(number, this.#ended()));
+    else this.#begin(number, question);
   }
 
   #drop(number: number): void {

@@ -67,6 +67,7 @@ export class Asker {
   #unsent = "";
   #isSendingSoon = false;
   #last = 0;
+  #isClosed = false;
   #whenIdle: (() => void)[] = [];
 
   constructor(address: Address, options: AskerOptions) {
@@ -77,6 +78,7 @@ export class Asker {
   /** Rejects where no answer came, also because the signal said that nobody waits for it. */
   ask(question: Question, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#isClosed) return Promise.reject(new Error("the connection is closed for good"));
     return new Promise((resolve, reject) => {
       const gone = () => this.#giveUp(asked, signal?.reason);
       const asked: Asked = {
@@ -114,14 +116,16 @@ export class Asker {
     }
   }
 
-  /** Lets what was asked be answered. */
+  /** Lets what was asked be answered, and takes no more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#underWay.size > 0) await new Promise<void>((idle) => this.#whenIdle.push(idle));
     this.destroy(new Error("nobody asks any more"));
   }
 
-  /** Fails what was asked. */
+  /** Fails what was asked, and takes no more. */
   destroy(error: Error): void {
+    this.#isClosed = true;
     const waiting = this.#waiting.splice(0);
     this.#broke(error);
     for (const asked of waiting) asked.failed(error);

@@ -1,4 +1,3 @@
-import { limits } from "../../lib/limits.ts";
 import { type PlainObject, yamlText } from "../../lib/yaml-text.ts";
 import {
   adminPort,
@@ -185,10 +184,13 @@ function natsObjects(): PlainObject[] {
       data: { "nats.conf": natsConfig(nats) },
     },
     headless("nats", 4_222),
-    stateful("nats", 3, pod, "20Gi"),
+    stateful("nats", 3, pod, natsVolume),
     budget("nats"),
   ];
 }
+
+/** The servers use three quarters of it, and the queue's stream reserves 20 GiB when it is made. */
+const natsVolume = "40Gi";
 
 function postgresObjects(): PlainObject[] {
   const ready = { exec: { command: ["pg_isready", "-U", "millrace"] } };
@@ -294,7 +296,7 @@ function environment(system: DeployedSystem, name: string): PlainObject[] {
   ];
 }
 
-/** More instances where events wait, and never more than there are partitions: those would idle. */
+/** More instances where events wait, and never more than have partitions: those would idle. */
 const scaler = ({ config }: DeployedSystem, worker: string, instances: number): PlainObject => ({
   apiVersion: "keda.sh/v1alpha1",
   kind: "ScaledObject",
@@ -302,7 +304,7 @@ const scaler = ({ config }: DeployedSystem, worker: string, instances: number): 
   spec: {
     scaleTargetRef: { kind: "StatefulSet", name: `worker-${worker}` },
     minReplicaCount: instances,
-    maxReplicaCount: Math.max(instances, Math.min(config.partitions, limits.partitionsMax)),
+    maxReplicaCount: Math.max(instances, Math.ceil(config.partitions / config.lanes)),
     triggers: [
       {
         type: "metrics-api",
