@@ -27,7 +27,8 @@ it("ends although a worker becomes ready while the gateways drain", async () => 
   stream.write('{"key":"a"}\n');
   expect(picture.output).not.toContain("  API  ");
   const stopped = picture.stop();
-  await vi.waitFor(() => expect(picture.output).toContain("Finishing what runs"), waitOptions);
+  // Nobody is let in any more.
+  await vi.waitFor(() => expect(fetch(picture.url)).rejects.toThrow(), waitOptions);
   await writeFile(hasBegun, "");
   expect(await stopped).toBe(0);
   expect(await picture.boxes()).toEqual([]);
