@@ -92,6 +92,7 @@ export class UpstreamConnection {
     this.#isRequestSent = false;
     this.#isAnswering = false;
     this.#parser.expect(isHeadRequest);
+    corkForTurn(this.#socket);
     if (body === undefined) {
       this.#socket.write(head, "latin1");
     } else if (body.length <= joinedBytesMax) {
@@ -183,4 +184,21 @@ export class UpstreamConnection {
       isStale: this.#answers > 0 && !this.#isAnswering,
     });
   }
+}
+
+let corked: Socket[] = [];
+
+/**
+ * Holds what is written to a socket until the loop's turn ends. All requests that came in one turn
+ * are sent together then, and a gateway that slept wakes once for all of its own: woken for the
+ * first, it would take that one alone, and be woken again for the next.
+ */
+function corkForTurn(socket: Socket): void {
+  socket.cork();
+  if (corked.push(socket) > 1) return;
+  setImmediate(() => {
+    const sockets = corked;
+    corked = [];
+    for (const one of sockets) one.uncork();
+  });
 }
