@@ -72,7 +72,7 @@ export const store = on<typeof Counted, Tables>(Counted, async (event, { db }) =
 
 export const ignoreFollowed = on<typeof Followed, Tables>(Followed, () => {});
 
-/** Reads and writes the numbers of rows by their index: who looks for one has not looked at others. */
+/** Reads and writes numbers by their rows' index: who looks for one has not looked at others. */
 export function rowsAt<Name extends string>(seqs: Readonly<Record<Name, number>>) {
   return {
     async read(db: Kysely<Tables>, name: Name): Promise<number> {

@@ -20,6 +20,7 @@ describePostgres("a worker on PostgreSQL", async () => {
   await import("./worker.test.ts");
   await import("./lost-updates.test.ts");
   await import("./delivery.test.ts");
+  await import("./suspicion.test.ts");
   await import("./recovery.test.ts");
   await import("./dead-letters.test.ts");
   await import("./steering.test.ts");

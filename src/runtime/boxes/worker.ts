@@ -113,7 +113,7 @@ async function openerOf(plan: WorkerPlan, context: BoxContext) {
   };
 }
 
-/** Opens engines. Where one cannot be, the others are not left open: it is tried again and again. */
+/** Opens engines. Where one cannot be, none is left open: all are tried again and again. */
 async function allOrNone<Engine extends { close(): Promise<void> }>(
   opening: readonly Promise<Engine>[],
 ): Promise<Engine[]> {
