@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
@@ -9,9 +10,15 @@ import { type Survey, survey } from "../move/survey.ts";
 import { sealOf } from "../queue/seal.ts";
 import { loadApplication } from "../runtime/application.ts";
 import { type Config, type Flags, parseConfig } from "../runtime/config.ts";
-import { type DataFolder, existingDataFolder, openDataFolder } from "../runtime/data-folder.ts";
+import {
+  type DataFolder,
+  dataFolderAt,
+  existingDataFolder,
+  openDataFolder,
+} from "../runtime/data-folder.ts";
 import { lockBoxes, takenBoxes } from "../runtime/data-lock.ts";
 import { createEngines, type Engines } from "../runtime/engines.ts";
+import { hasQueue } from "../runtime/queue-existence.ts";
 import { refuseUnsafeEngines } from "../runtime/safe-engines.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { ExitCode } from "./command.ts";
@@ -37,7 +44,8 @@ export async function runMove(call: Call): Promise<ExitCode> {
   const to = configOf(call.flags, call.to);
   refusePair(from, to);
   await refuseUnsafeEngines(to, silentLog);
-  const data = await (from.queue === "sqlite:" ? existingDataFolder : openDataFolder)(from.data);
+  const data = await sourceFolder(from);
+  await refuseRunningHere(call.flags, from);
   await using _lock = await lockSystem(data, system);
   await using source = enginesOf(from, data);
   const partitions = (await source.queue()).partitions;
@@ -92,18 +100,38 @@ function refusePair(from: Config, to: Config): void {
   }
 }
 
+const isInFolder = ({ queue, database }: Config): boolean => [queue, database].includes("sqlite:");
+
+/** The data folder of a system that has to be there: to open what is not there would make it. */
+async function sourceFolder(config: Config): Promise<DataFolder> {
+  const data = await (isInFolder(config) ? existingDataFolder : openDataFolder)(config.data);
+  if (await hasQueue(config, data)) return data;
+  throw new MillraceError("MR_MOVE_SOURCE", `There is no queue at ${whereOf(config)}.`, {
+    remedy: "Say where the system is: --from, or MILLRACE_QUEUE and MILLRACE_DATABASE, and --data.",
+  });
+}
+
+/** Boxes on servers leave their locks in this machine's usual folder, whatever the target's is. */
+async function refuseRunningHere({ data: _target, ...flags }: Flags, from: Config): Promise<void> {
+  const usual = dataFolderAt(parseConfig(flags, process.env).config.data);
+  if (!isInFolder(from) && existsSync(usual.path)) await refuseRunning(usual);
+}
+
+async function refuseRunning(data: DataFolder): Promise<void> {
+  const running = (await takenBoxes(data)).filter(({ isRunning }) => isRunning);
+  if (running.length === 0) return;
+  const boxes = running.map(({ box, pid }) => `${box} (pid ${pid})`).join(", ");
+  throw new MillraceError("MR_MOVE_SOURCE", `The system of ${data.path} runs: ${boxes}.`, {
+    remedy: "Stop it first.",
+  });
+}
+
 /** Nobody begins on this machine meanwhile, and nobody runs. */
 async function lockSystem(
   data: DataFolder,
   { workers }: SystemDefinition,
 ): Promise<AsyncDisposable> {
-  const running = (await takenBoxes(data)).filter(({ isRunning }) => isRunning);
-  if (running.length > 0) {
-    const boxes = running.map(({ box, pid }) => `${box} (pid ${pid})`).join(", ");
-    throw new MillraceError("MR_MOVE_SOURCE", `The system of ${data.path} runs: ${boxes}.`, {
-      remedy: "Stop it first.",
-    });
-  }
+  await refuseRunning(data);
   const names = workers.map(({ name }) => `worker-${name}`);
   return await lockBoxes(data, ["balancer", "gateway", "admin", ...names]);
 }
@@ -115,11 +143,15 @@ function enginesOf(config: Config, data: DataFolder): Engines {
   return createEngines({ config, data, clock: systemClock, onFatal, mayBeSealed: true });
 }
 
-async function sideOf(engines: Engines, { queue, data }: Config): Promise<Side> {
+/** Of a system's queue, for people. */
+const whereOf = ({ queue, data }: Config): string =>
+  queue === "sqlite:" ? shortPath(resolve(data)) : withoutPassword(queue);
+
+async function sideOf(engines: Engines, config: Config): Promise<Side> {
   const places = await engines.places();
   return {
     queue: await engines.queue(),
-    where: queue === "sqlite:" ? shortPath(resolve(data)) : withoutPassword(queue),
+    where: whereOf(config),
     workers: () => places.workers(),
     database: (worker) => engines.database(worker),
   };
@@ -138,7 +170,7 @@ async function targetOf(engines: Engines, config: Config): Promise<Target> {
 }
 
 async function reopen({ output }: Call, config: Config): Promise<ExitCode> {
-  const data = await openDataFolder(config.data);
+  const data = await sourceFolder(config);
   await using engines = enginesOf(config, data);
   const queue = await engines.queue();
   const seal = sealOf(queue);
@@ -160,9 +192,7 @@ async function tellSurvey(
   config: Config,
   { workers }: SystemDefinition,
 ): Promise<ExitCode> {
-  const data = await (config.queue === "sqlite:" ? existingDataFolder : openDataFolder)(
-    config.data,
-  );
+  const data = await sourceFolder(config);
   await using engines = enginesOf(config, data);
   const names = workers.map(({ name }) => name);
   const found = await survey(await sideOf(engines, config), names);

@@ -5,7 +5,12 @@
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { schemaName } from "../../src/engines/postgres/schemas.ts";
-import { PostgresServer as Places } from "../../src/engines/postgres/server.ts";
+import {
+  hasQueueAt,
+  openQueueAt,
+  PostgresServer as Places,
+} from "../../src/engines/postgres/server.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { describePostgres, PostgresServer } from "../support/postgres-server.ts";
 
 it("gives long names schemas of their own, short enough to be numbered", () => {
@@ -21,6 +26,14 @@ describePostgres("the places of databases on PostgreSQL", () => {
     server = await PostgresServer.start();
   });
   afterAll(() => server[Symbol.asyncDispose]());
+
+  it("tell whether a queue is there, and make none", async () => {
+    const address = `${server.url}?schema=asked`;
+    const isThere = () => hasQueueAt(address, systemClock);
+    expect([await isThere(), await isThere()]).toEqual([false, false]);
+    await (await openQueueAt(address, { clock: systemClock })).close();
+    expect(await isThere()).toBe(true);
+  });
 
   it("are another one after each rebuild, and the last former one stays", async () => {
     const places = new Places(server.url);

@@ -1,5 +1,5 @@
 /** What `millrace move` says, and refuses, where everything is on this machine. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -40,6 +40,7 @@ it.each([
 it("refuses a system that runs, and a server that does not, and leaves the source open", async () => {
   const path = join(folder, "running");
   const data = await openDataFolder(path);
+  await (await openSqliteQueue({ folder: data.queue })).close();
   const args = ["move", app, "--to", there, "--data", path];
   {
     await using _lock = await lockBoxes(data, ["worker-ledger"]);
@@ -55,6 +56,18 @@ it("refuses a system that runs, and a server that does not, and leaves the sourc
   expect(queue.seal).toBeUndefined();
   await queue.close();
 });
+
+it.each([["--dry-run"], ["--reopen"], ["--to", there]])(
+  "makes no queue where none is: %s",
+  async (...how) => {
+    const path = join(folder, "nothing");
+    await openDataFolder(path);
+    const { stderr, code } = await run(["move", app, ...how, "--data", path]);
+    expect(stderr).toContain("MR_MOVE_SOURCE  There is no queue at");
+    expect(code).toBe(3);
+    expect(existsSync(join(path, "queue"))).toBe(false);
+  },
+);
 
 it("does not look past a worker that is not there, and opens again what was moved away", async () => {
   const path = join(folder, "moved");

@@ -10,7 +10,7 @@ import { jetstreamManager, RetentionPolicy, StorageType } from "@nats-io/jetstre
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseNatsAddress } from "../../src/engines/nats/address.ts";
-import { inspectNats } from "../../src/engines/nats/inspection.ts";
+import { hasStream, inspectNats } from "../../src/engines/nats/inspection.ts";
 import { openNatsQueue } from "../../src/engines/nats/queue.ts";
 import { judgeVersion } from "../../src/engines/nats/versions.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -130,6 +130,13 @@ describe.skipIf(missing)(`one NATS server${missing ? ` (${missing})` : ""}`, () 
       }
     },
   );
+
+  it("whether a queue is there can be asked, which makes none", async () => {
+    const { url } = placeOf();
+    expect([await hasStream(url), await hasStream(url)]).toEqual([false, false]);
+    await (await openNatsQueue({ url, partitions })).close();
+    expect(await hasStream(url)).toBe(true);
+  });
 
   it("a stream for which the servers have too little storage is told with what to do", async () => {
     const { url } = placeOf(2 ** 50);

@@ -51,6 +51,20 @@ export async function inspectNats(url: string, clock: Clock): Promise<NatsFindin
   }
 }
 
+/** @throws MR_QUEUE_UNAVAILABLE, MR_CONFIG_INVALID */
+export async function hasStream(url: string): Promise<boolean> {
+  const address = parseNatsAddress(url);
+  const nc = await connectTo(address);
+  try {
+    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
+    return (await infoOf(jsm, address.stream)) !== undefined;
+  } catch (error) {
+    throw toMillraceError(error, "none");
+  } finally {
+    await nc.close();
+  }
+}
+
 async function serverFindings(
   address: NatsAddress,
   nc: NatsConnection,

@@ -57,8 +57,22 @@ export const openQueueAt = (
   options: Pick<PostgresQueueOptions, "partitions" | "clock">,
 ): Promise<QueueEngine> => {
   const { url, prefix } = parseAddress(address);
-  return openPostgresQueue({ ...options, url, schema: `${prefix}~queue` });
+  return openPostgresQueue({ ...options, url, schema: queueSchema(prefix) });
 };
+
+export async function hasQueueAt(address: string, clock: Clock): Promise<boolean> {
+  const { url, prefix } = parseAddress(address);
+  const schema = queueSchema(prefix);
+  const readers = new Readers(url, schema, clock, 1);
+  try {
+    const sql = "select 1 from pg_catalog.pg_namespace where nspname = $1";
+    return (await readers.run(sql, [schema])).rows.length > 0;
+  } finally {
+    await readers.close();
+  }
+}
+
+const queueSchema = (prefix: string): string => `${prefix}~queue`;
 
 /**
  * The workers' databases on one PostgreSQL server: a schema each. Which one a worker uses stands in
