@@ -116,19 +116,31 @@ export class NatsCluster implements AsyncDisposable {
   async leaderOf(stream: string): Promise<number | undefined> {
     for (const server of this.servers.filter(({ isRunning }) => isRunning)) {
       const state = await monitor(server, "/jsz?streams=true");
-      const leader = detailOf(state, stream)?.leader;
+      const leader = detailOf(state, stream)?.cluster?.leader;
       const at = this.servers.findIndex(({ name }) => name === leader);
       if (at >= 0) return at;
     }
     return undefined;
   }
 
-  /** Whether every replica of a stream has all that its leader has. */
+  /**
+   * Whether every replica of a stream has all that its leader has: by the leader's word, which
+   * knows what they have received, and by their own, which may still make up for what they missed.
+   */
   async isCurrent(stream: string): Promise<boolean> {
     const leader = this.servers[(await this.leaderOf(stream)) ?? -1];
     if (leader === undefined) return false;
-    const replicas = detailOf(await monitor(leader, "/jsz?streams=true"), stream)?.replicas ?? [];
-    return replicas.length === this.servers.length - 1 && replicas.every(({ current }) => current);
+    const led = await this.#detailAt(leader, stream);
+    const replicas = led?.cluster?.replicas ?? [];
+    if (replicas.length < this.servers.length - 1 || !replicas.every(({ current }) => current)) {
+      return false;
+    }
+    const own = await Promise.all(this.servers.map((server) => this.#detailAt(server, stream)));
+    return own.every((one) => (one?.state?.last_seq ?? -1) >= (led?.state?.last_seq ?? 0));
+  }
+
+  async #detailAt(server: NatsServer, stream: string): Promise<StreamDetail | undefined> {
+    return detailOf(await monitor(server, "/jsz?streams=true"), stream);
   }
 
   /** Resolves once all servers are up, know each other and have a leader. */
@@ -271,14 +283,17 @@ interface StreamCluster {
   readonly replicas?: readonly { readonly current: boolean }[];
 }
 
+interface StreamDetail {
+  readonly name: string;
+  readonly cluster?: StreamCluster;
+  readonly state?: { readonly last_seq: number };
+}
+
 interface JetStreamState {
   readonly disabled?: boolean;
   readonly meta_cluster?: { readonly leader?: string; readonly cluster_size?: number };
   readonly account_details?: readonly {
-    readonly stream_detail?: readonly {
-      readonly name: string;
-      readonly cluster?: StreamCluster;
-    }[];
+    readonly stream_detail?: readonly StreamDetail[];
   }[];
 }
 
@@ -289,10 +304,10 @@ function hasLeader(state: unknown, servers: number): boolean {
   return (cluster?.leader ?? "") !== "" && cluster?.cluster_size === servers;
 }
 
-const detailOf = (state: unknown, stream: string): StreamCluster | undefined =>
+const detailOf = (state: unknown, stream: string): StreamDetail | undefined =>
   ((state as JetStreamState | undefined)?.account_details ?? [])
     .flatMap((account) => account.stream_detail ?? [])
-    .find(({ name }) => name === stream)?.cluster;
+    .find(({ name }) => name === stream);
 
 /** Looks until it holds; tests that wait for nothing else end by their own time limit. */
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
