@@ -112,15 +112,16 @@ export class NatsCluster implements AsyncDisposable {
     await nc.close();
   }
 
-  /** The number of the server that leads a stream; undefined while none does. */
+  /**
+   * The number of the server that leads a stream: it says so itself, and a majority says so, too.
+   * One alone may not have heard of the last election. Undefined while none does.
+   */
   async leaderOf(stream: string): Promise<number | undefined> {
-    for (const server of this.servers.filter(({ isRunning }) => isRunning)) {
-      const state = await monitor(server, "/jsz?streams=true");
-      const leader = detailOf(state, stream)?.cluster?.leader;
-      const at = this.servers.findIndex(({ name }) => name === leader);
-      if (at >= 0) return at;
-    }
-    return undefined;
+    const details = await Promise.all(this.servers.map((server) => this.#detailAt(server, stream)));
+    const leaders = details.map((detail) => detail?.cluster?.leader);
+    const at = this.servers.findIndex(({ name }, at) => leaders[at] === name);
+    const agreeing = leaders.filter((name) => name !== undefined && name === leaders[at]);
+    return at >= 0 && agreeing.length > this.servers.length / 2 ? at : undefined;
   }
 
   /**
@@ -140,6 +141,7 @@ export class NatsCluster implements AsyncDisposable {
   }
 
   async #detailAt(server: NatsServer, stream: string): Promise<StreamDetail | undefined> {
+    if (!server.isRunning) return undefined;
     return detailOf(await monitor(server, "/jsz?streams=true"), stream);
   }
 
