@@ -162,10 +162,12 @@ export async function writeSeal(
 /**
  * For how long after it was asked nobody can lead the stream but the server that answered: the
  * others elect another once they have heard nothing of it for a while. One that was cut off from
- * them goes on answering from what it has; of it this is 0.
+ * them goes on answering from what it has, and for a moment after it has heard that another leads;
+ * of it this is 0.
  */
 export function leadsForMs({ cluster, config }: StreamInfo): number {
   if (config.num_replicas === 1) return Number.POSITIVE_INFINITY;
+  if (cluster?.leader === undefined) return 0;
   const heardMs = (cluster?.replicas ?? [])
     .map(({ active, current }) => (active > 0 || current ? active / 1e6 : limits.natsElectionMs))
     .toSorted((one, other) => one - other);
