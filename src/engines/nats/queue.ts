@@ -209,10 +209,11 @@ class NatsQueue implements QueueEngine {
 
   /** Until when, by the monotonic clock, what the stream's leader answers is the newest. */
   async #leadsUntil(): Promise<number> {
-    const { clock, jsm, stream } = this.#parts;
+    const { clock, jsm, nc, stream } = this.#parts;
     const askedMs = clock.monotonic();
     const info = await infoOf(jsm, stream.name);
-    return info === undefined ? Number.POSITIVE_INFINITY : askedMs + leadsForMs(info);
+    if (info === undefined) return Number.POSITIVE_INFINITY;
+    return askedMs + leadsForMs(info, nc.info?.server_name);
   }
 
   async #lastOf(partition: number): Promise<number> {

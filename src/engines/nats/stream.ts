@@ -162,13 +162,17 @@ export async function writeSeal(
 /**
  * For how long after it was asked nobody can lead the stream but the server that answered: the
  * others elect another once they have heard nothing of it for a while. One that was cut off from
- * them goes on answering from what it has, and for a moment after it has heard that another leads;
- * of it this is 0.
+ * them goes on answering from what it has; of it this is 0.
+ *
+ * So it is where `asked`, the server that the client is connected to, has not caught up with the
+ * leader: healed, it knows of no leader for a moment, and answers reads by itself meanwhile.
  */
-export function leadsForMs({ cluster, config }: StreamInfo): number {
+export function leadsForMs({ cluster, config }: StreamInfo, asked: string | undefined): number {
   if (config.num_replicas === 1) return Number.POSITIVE_INFINITY;
-  if (cluster?.leader === undefined) return 0;
-  const heardMs = (cluster?.replicas ?? [])
+  const replicas = cluster?.replicas ?? [];
+  const isBehind = replicas.some(({ name, current }) => name === asked && !current);
+  if (cluster?.leader === undefined || isBehind) return 0;
+  const heardMs = replicas
     .map(({ active, current }) => (active > 0 || current ? active / 1e6 : limits.natsElectionMs))
     .toSorted((one, other) => one - other);
   // With so many others it is a majority.
