@@ -62,19 +62,23 @@ export interface WorkerCache {
   transactionView(options?: { readonly isEmpty: boolean }): TransactionView;
   /**
    * Before a commit that touches these keys, and within its transaction where the engine's stores
-   * can be lost; each call is followed by one of `release`, also where it failed.
+   * can be lost.
    *
    * @throws MR_CACHE_UNAVAILABLE: the commit must wait, or others would go on serving what it
-   * replaces
+   * replaces; nothing is left to be released then
    */
-  block(keys: readonly string[], transaction?: Transaction): Promise<void>;
+  block(keys: readonly string[], transaction?: Transaction): Promise<Hold>;
+  readonly counts: CacheCounts;
+  close(): Promise<void>;
+}
+
+/** Keys that are blocked for a commit. */
+export interface Hold {
   /**
    * After that commit, or its rollback. `isUnknown`: nobody knows yet which of the two it will
    * be. Does not fail.
    */
-  release(keys: readonly string[], isUnknown?: boolean): Promise<void>;
-  readonly counts: CacheCounts;
-  close(): Promise<void>;
+  release(isUnknown?: boolean): Promise<void>;
 }
 
 export function createCache(options: CacheOptions): WorkerCache {
@@ -89,6 +93,7 @@ class FencedCache implements WorkerCache {
   readonly #trust: Trust | undefined;
   readonly #flights = new SingleFlight();
   readonly #releases: Releases;
+  #holds = 0;
 
   constructor({ engine, touches, record, clock, ttlMs }: CacheOptions) {
     this.#engine = engine;
@@ -97,7 +102,10 @@ class FencedCache implements WorkerCache {
       assert(record !== undefined, "a store that can be lost takes a record of who uses it");
       this.#trust = new Trust(engine, record, clock);
     }
-    this.#releases = new Releases((keys) => this.#ask(() => engine.release(keys)), clock);
+    this.#releases = new Releases(
+      (keys, holder) => this.#ask(() => engine.release(keys, holder)),
+      clock,
+    );
     const isFollowing = touches !== undefined && !engine.shared;
     this.#follower = isFollowing
       ? new Follower(touches, engine, (keys) => this.#flights.land(keys))
@@ -133,20 +141,37 @@ class FencedCache implements WorkerCache {
     });
   }
 
-  async block(keys: readonly string[], transaction?: Transaction): Promise<void> {
-    if (keys.length === 0) return;
-    if (this.#trust === undefined) return await this.#engine.block(keys);
-    assert(transaction !== undefined, "keys of such a store are blocked within a transaction");
-    if (await this.#trust.mustBlock(transaction)) await this.#ask(() => this.#engine.block(keys));
+  async block(keys: readonly string[], transaction?: Transaction): Promise<Hold> {
+    if (keys.length === 0) return { release: async () => {} };
+    const holder = String(++this.#holds);
+    const hold = { release: (isUnknown = false) => this.#release(keys, holder, isUnknown) };
+    try {
+      await this.#block(keys, holder, transaction);
+    } catch (thrown) {
+      // Whether the store has heard of it or not.
+      await hold.release();
+      throw thrown;
+    }
+    return hold;
   }
 
-  async release(keys: readonly string[], isUnknown = false): Promise<void> {
-    if (keys.length === 0) return;
+  async #block(
+    keys: readonly string[],
+    holder: string,
+    transaction: Transaction | undefined,
+  ): Promise<void> {
+    const block = () => this.#engine.block(keys, holder);
+    if (this.#trust === undefined) return await block();
+    assert(transaction !== undefined, "keys of such a store are blocked within a transaction");
+    if (await this.#trust.mustBlock(transaction)) await this.#ask(block);
+  }
+
+  async #release(keys: readonly string[], holder: string, isUnknown: boolean): Promise<void> {
     // Before the release, so that nobody with a fence from after the commit finds them.
     this.#flights.land(keys);
     // What is in the memory of processes follows what was committed; a shared store does not.
     if (isUnknown && this.#trust !== undefined) this.#trust.doubt();
-    else await this.#releases.release(keys);
+    else await this.#releases.release(keys, holder);
   }
 
   async close(): Promise<void> {

@@ -27,14 +27,19 @@ export interface CacheEngine {
    */
   fill(key: string, value: string, fence: Fence, ttlMs: number): Promise<boolean>;
 
-  /** Before a commit: drops the keys' values and refuses fills until they are released. Counted. */
-  block(keys: readonly string[]): Promise<void>;
+  /**
+   * Before a commit: drops the keys' values and refuses fills until `holder` has released them.
+   * Each holder of an engine has a name of its own, which is one word, and blocks once.
+   */
+  block(keys: readonly string[], holder: string): Promise<void>;
 
   /**
    * After the commit (or the rollback): values are dropped, fills with a fence from before are
-   * refused, later ones are not, once as many releases came as blocks. One more does no harm.
+   * refused, later ones are not, once every holder has released. Whether this one's block has
+   * happened may be unknown, and so may its release: it takes back nobody else's, however often it
+   * comes.
    */
-  release(keys: readonly string[]): Promise<void>;
+  release(keys: readonly string[], holder: string): Promise<void>;
 
   /**
    * Drops everything, and refuses every fill whose fence is from before. What is blocked stays so.

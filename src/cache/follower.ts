@@ -2,6 +2,9 @@ import { setImmediate } from "node:timers/promises";
 import type { CacheEngine } from "./engine.ts";
 import type { TouchLog } from "./touch-log.ts";
 
+/** What blocks and releases at once what others have touched. */
+const follower = "follower";
+
 /**
  * Keeps a cache in the memory of one process in step with the commits of all processes: before each
  * look-up it reads the log of touches, and what was touched is dropped before anybody reads on.
@@ -82,8 +85,8 @@ export class Follower {
   /** Blocked and released, so that what a transaction of this process has blocked stays blocked. */
   async #drop(keys: readonly string[]): Promise<void> {
     this.#onTouched(keys);
-    await this.#engine.block(keys);
-    await this.#engine.release(keys);
+    await this.#engine.block(keys, follower);
+    await this.#engine.release(keys, follower);
   }
 
   async #dropAll(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { WorkerCache } from "../cache/cache.ts";
+import type { Hold, WorkerCache } from "../cache/cache.ts";
 import type { TransactionView } from "../cache/transaction-view.ts";
 import { type DatabaseEngine, type Transaction, TransactionBroken } from "../database/engine.ts";
 import { type Clock, preciseNow } from "../lib/clock.ts";
@@ -113,7 +113,7 @@ export class Commits {
     const { cache, clock, database, isReplay, observe, store, timers, outbox } = this.#parts;
     const view = cache.transactionView({ isEmpty: database.hasSnapshots === true });
     const options = { isSerializable: true, isAlone: this.#contention.isAlone };
-    let blocked: readonly string[] = [];
+    let hold: Hold | undefined;
     try {
       const committed = await database.transaction(async (tx): Promise<Committed> => {
         const ledger = await work(tx, view);
@@ -126,8 +126,7 @@ export class Commits {
         const swept = outbox.wantsSweep ? await outbox.sweep(tx) : [];
         await store.touch(tx, view.touched);
         await store.advance(tx, advances);
-        blocked = [...view.touched];
-        await cache.block(blocked, tx);
+        hold = await cache.block([...view.touched], tx);
         const committed = { ledger, advances, posted, swept };
         this.#pass("before", committed);
         return committed;
@@ -135,8 +134,8 @@ export class Commits {
       const committedAt = preciseNow(clock);
       this.#pass("after", committed);
       observe?.("before-release");
-      await cache.release(blocked);
-      blocked = [];
+      await hold?.release();
+      hold = undefined;
       observe?.("after-release");
       await view.settle();
       this.#recordTraces(committed.ledger, view, committedAt);
@@ -144,7 +143,7 @@ export class Commits {
       return committed.ledger;
     } catch (thrown) {
       // The commit did not happen, or nobody knows yet whether it will.
-      await cache.release(blocked, isMillraceError(thrown, "MR_RESULT_UNKNOWN"));
+      await hold?.release(isMillraceError(thrown, "MR_RESULT_UNKNOWN"));
       throw thrown;
     }
   }

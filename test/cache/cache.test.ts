@@ -3,7 +3,7 @@
  * together, copies, nothing kept that failed, and the database where the cache is gone. The engine
  * is the memory one, made to fail or to be shared where a test needs it.
  */
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createCache } from "../../src/cache/cache.ts";
 import type { CacheEngine } from "../../src/cache/engine.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
@@ -11,7 +11,6 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { MillraceError } from "../../src/lib/errors.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { handClock } from "../support/hand-clock.ts";
-import { FakeDatabase } from "./fake-database.ts";
 
 const clock = handClock();
 const memory = () => createMemoryCache({ bytesMax: 1_000_000, clock });
@@ -61,8 +60,7 @@ describe("reading", () => {
     const before = gatedLoad("before");
     const early = cache.read("key", before.load);
     await settle();
-    await cache.block(["key"]);
-    await cache.release(["key"]);
+    await (await cache.block(["key"])).release();
     const late = cache.read("key", async () => "after");
     expect(await late).toEqual({ value: "after", source: "miss" });
     before.open();
@@ -73,7 +71,7 @@ describe("reading", () => {
 
   it("reads the database while the key is blocked: one load at a time, none kept", async () => {
     const cache = alone();
-    await cache.block(["key"]);
+    const hold = await cache.block(["key"]);
     const running = gatedLoad("one");
     const next = gatedLoad("two");
     const one = cache.read("key", running.load);
@@ -86,7 +84,7 @@ describe("reading", () => {
     next.open();
     expect((await Promise.all(two)).map(({ source }) => source)).toEqual(["miss", "joined"]);
     expect(next.begun).toBe(1);
-    await cache.release(["key"]);
+    await hold.release();
     expect((await cache.read("key", async () => "three")).source).toBe("miss");
   });
 
@@ -161,8 +159,8 @@ describe("without the cache", () => {
       shared: true,
       get: guard((key) => engine.get(key)),
       fill: guard((key, value, fence, ttlMs) => engine.fill(key, value, fence, ttlMs)),
-      block: guard((keys) => engine.block(keys)),
-      release: guard((keys) => engine.release(keys)),
+      block: guard((keys, holder) => engine.block(keys, holder)),
+      release: guard((keys, holder) => engine.release(keys, holder)),
       clear: guard(() => engine.clear()),
       close: () => engine.close(),
     };
@@ -202,12 +200,27 @@ describe("without the cache", () => {
     await cache.block([]);
   });
 
+  it("takes back nobody else's block where its own never reached the store", async () => {
+    const { engine } = fragile();
+    const cache = alone(engine);
+    const hold = await cache.block(["key"]);
+    const block = engine.block;
+    engine.block = async () => {
+      throw gone;
+    };
+    await expect(cache.block(["key"])).rejects.toBe(gone);
+    engine.block = block;
+    expect((await engine.get("key")).fence).toBeUndefined();
+    await hold.release();
+    expect((await engine.get("key")).fence).toBeDefined();
+  });
+
   it("releases later what it could not release at once, in the meantime slow but not stale", async () => {
     const { engine, state } = fragile();
     const cache = createCache({ engine, clock: systemClock, ttlMs: 1_000 });
-    await cache.block(["key"]);
+    const hold = await cache.block(["key"]);
     state.isGone = true;
-    await cache.release(["key"]);
+    await hold.release();
     state.isGone = false;
     expect((await engine.get("key")).fence).toBeUndefined();
     await expect
@@ -257,8 +270,7 @@ describe("in a transaction", () => {
     expect(await view.get("key", async () => ({ at: new Date(0) }))).toEqual({
       at: "1970-01-01T00:00:00.000Z",
     });
-    await cache.block([...view.touched]);
-    await cache.release([...view.touched]);
+    await (await cache.block([...view.touched])).release();
     await view.settle();
     expect((await cache.read("key", async () => "after")).source).toBe("miss");
   });
@@ -294,105 +306,5 @@ describe("in a transaction", () => {
   it("refuses to touch more keys at once than it may", () => {
     const keys = Array.from({ length: limits.keysTouchedPerEventMax + 1 }, (_, at) => `key:${at}`);
     expect(() => alone().transactionView().touch(keys)).toThrow(/at most 10000 keys/);
-  });
-});
-
-describe("following the log of touches", () => {
-  const following = (database: FakeDatabase, touches = database.touches()) =>
-    createCache({ engine: memory(), touches, clock, ttlMs: 1_000 });
-  const commit = (database: FakeDatabase, key: string, by: number) =>
-    database.commit(new Map([[key, { version: by, by }]]));
-
-  it("drops what another instance has touched, and nothing else", async () => {
-    const database = new FakeDatabase();
-    const cache = following(database);
-    const load = (key: string) => async () => database.committed(key).version;
-    await cache.read("one", load("one"));
-    await cache.read("two", load("two"));
-    commit(database, "one", 1);
-    expect(await cache.read("two", load("two"))).toEqual({ value: 0, source: "hit" });
-    expect(await cache.read("one", load("one"))).toEqual({ value: 1, source: "miss" });
-  });
-
-  it("asks the log only when something was committed", async () => {
-    const database = new FakeDatabase();
-    const touches = database.touches();
-    let asked = 0;
-    const since = async (seq: number) => {
-      asked += 1;
-      return touches.since(seq);
-    };
-    const cache = following(database, { ...touches, since });
-    for (let reads = 0; reads < 10; reads++) await cache.read("key", async () => 1);
-    expect(asked).toBe(0);
-    commit(database, "other", 1);
-    for (let reads = 0; reads < 10; reads++) await cache.read("key", async () => 1);
-    expect(asked).toBe(1);
-  });
-
-  it("looks once for all who ask in one turn, and after the last of them came", async () => {
-    const database = new FakeDatabase();
-    const touches = database.touches();
-    const changeCount = vi.fn(() => touches.changeCount?.() ?? 0);
-    const cache = following(database, { ...touches, changeCount });
-    await cache.read("key", async () => 0);
-    changeCount.mockClear();
-    const early = Array.from({ length: 20 }, () => cache.read("key", async () => 1));
-    commit(database, "key", 1);
-    const late = Array.from({ length: 20 }, () => cache.read("key", async () => 1));
-    const values = (await Promise.all([...early, ...late])).map(({ value }) => value);
-    expect(values).toEqual(Array(40).fill(1));
-    // One that finds the commit, and one that begins to read the log.
-    expect(changeCount).toHaveBeenCalledTimes(2);
-  });
-
-  it("asks the log each time where nothing tells that something was committed", async () => {
-    const database = new FakeDatabase();
-    const { last, since } = database.touches();
-    const cache = following(database, { last, since });
-    await cache.read("key", async () => 0);
-    commit(database, "key", 1);
-    expect((await cache.read("key", async () => 1)).value).toBe(1);
-  });
-
-  it("drops everything where the log has a gap", async () => {
-    const database = new FakeDatabase();
-    const touches = database.touches();
-    const since = async (seq: number) => ({ ...(await touches.since(seq)), keys: [], gap: true });
-    const cache = following(database, { ...touches, since });
-    await cache.read("key", async () => 0);
-    commit(database, "key", 1);
-    expect((await cache.read("key", async () => 1)).value).toBe(1);
-  });
-
-  it("answers nothing while the log cannot be read, and goes on when it can", async () => {
-    const database = new FakeDatabase();
-    const touches = database.touches();
-    let isGone = false;
-    const since = async (seq: number) => {
-      if (isGone) throw new MillraceError("MR_DATABASE_UNAVAILABLE", "gone");
-      return touches.since(seq);
-    };
-    const cache = following(database, { ...touches, since });
-    await cache.read("key", async () => 0);
-    commit(database, "key", 1);
-    isGone = true;
-    const refused = await Promise.allSettled(
-      [1, 2, 3].map((n) => cache.read("key", async () => n)),
-    );
-    expect(refused.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
-    isGone = false;
-    expect((await cache.read("key", async () => 1)).value).toBe(1);
-  });
-
-  it("leaves blocked what its own transaction has blocked", async () => {
-    const database = new FakeDatabase();
-    const engine = memory();
-    const cache = createCache({ engine, touches: database.touches(), clock, ttlMs: 1_000 });
-    await cache.read("key", async () => 0);
-    await cache.block(["key"]);
-    commit(database, "key", 1);
-    await cache.read("other", async () => 0);
-    expect((await engine.get("key")).fence).toBeUndefined();
   });
 });

@@ -99,18 +99,17 @@ class World {
   async #transact(cache: WorkerCache, steps: readonly Step[], fails: boolean): Promise<void> {
     const view = cache.transactionView();
     const strays: Promise<unknown>[] = [];
-    const touched = await this.database.inTurn(async () => {
+    const hold = await this.database.inTurn(async () => {
       const transaction = ++this.#transactions;
       const pending = new Map<string, Stored>();
       for (const step of steps) await this.#step(step, view, pending, transaction, strays);
-      const touched = [...view.touched];
-      await cache.block(touched);
+      const hold = await cache.block([...view.touched]);
       await this.#pauses();
       if (!fails) this.database.commit(pending);
-      return touched;
+      return hold;
     });
     await this.#pauses();
-    await cache.release(touched);
+    await hold.release();
     if (!fails) await view.settle();
     await Promise.all(strays);
   }
@@ -180,8 +179,8 @@ class World {
       shared: true,
       get: (key) => late(() => engine.get(key)),
       fill: (key, value, fence, ttlMs) => late(() => engine.fill(key, value, fence, ttlMs)),
-      block: (keys) => late(() => engine.block(keys)),
-      release: (keys) => late(() => engine.release(keys)),
+      block: (keys, holder) => late(() => engine.block(keys, holder)),
+      release: (keys, holder) => late(() => engine.release(keys, holder)),
       clear: () => late(() => engine.clear()),
       close: () => engine.close(),
     };

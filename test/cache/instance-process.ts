@@ -8,7 +8,7 @@
  * node instance-process.ts <database file> <operations, or "until told"> [redis://…]
  */
 import { setImmediate as turn } from "node:timers/promises";
-import { createCache } from "../../src/cache/cache.ts";
+import { createCache, type Hold } from "../../src/cache/cache.ts";
 import { createMemoryCache } from "../../src/engines/memory/cache.ts";
 import { openRedisCache } from "../../src/engines/redis/cache.ts";
 import { openSqliteDatabase } from "../../src/engines/sqlite/database.ts";
@@ -57,19 +57,19 @@ async function read(key: string): Promise<void> {
 async function commit(key: string): Promise<void> {
   const view = cache.transactionView();
   view.touch([key]);
-  const touched = [...view.touched];
+  let hold: Hold | undefined;
   try {
     await database.transaction(async (tx) => {
       await tx.run("update counters set n = n + 1 where key = $1", [key]);
       await store.touch(tx, view.touched);
-      await cache.block(touched, tx);
+      hold = await cache.block([...view.touched], tx);
     });
     commits += 1;
-    await cache.release(touched);
+    await hold?.release();
     await view.settle();
   } catch (thrown) {
     if (!isMillraceError(thrown, "MR_CACHE_UNAVAILABLE")) throw thrown;
-    await cache.release(touched);
+    await hold?.release();
     waits += 1;
     await systemClock.sleep(50);
   }

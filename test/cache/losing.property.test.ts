@@ -7,7 +7,7 @@
  */
 import fc, { type Scheduler } from "fast-check";
 import { expect, it } from "vitest";
-import { createCache, type WorkerCache } from "../../src/cache/cache.ts";
+import { createCache, type Hold, type WorkerCache } from "../../src/cache/cache.ts";
 import type { CacheEngine } from "../../src/cache/engine.ts";
 import type { StoreRecord, StoreState } from "../../src/cache/store-record.ts";
 import type { Transaction } from "../../src/database/engine.ts";
@@ -106,15 +106,15 @@ class World {
   async write(instance: number, key: string, ending: string): Promise<boolean> {
     const cache = this.#cache(instance);
     const by = ++this.#transactions;
-    const keys = [key];
     let isCommitted = false;
+    let hold: Hold | undefined;
     try {
       await this.database.inTurn(async () => {
         const { version } = this.database.committed(key);
         await this.#pause();
-        await cache.block(keys, transaction);
+        hold = await cache.block([key], transaction);
         // Its connection is lost, and what it has sent arrives all the same, later.
-        if (ending === "unknown") await cache.release(keys, true);
+        if (ending === "unknown") await hold.release(true);
         for (let pauses = 0; pauses < 3; pauses++) await this.#pause();
         if (ending !== "rollback")
           this.database.commit(new Map([[key, { version: version + 1, by }]]));
@@ -125,7 +125,7 @@ class World {
     }
     await this.#pause();
     // Who dies releases nothing.
-    if ((ending !== "die" && ending !== "unknown") || !isCommitted) await cache.release(keys);
+    if (ending !== "die" && ending !== "unknown") await hold?.release();
     return isCommitted;
   }
 
@@ -197,15 +197,15 @@ class World {
         if (name !== used) return false;
         return await far((store) => store.fill(key, value, Number(tick), ttlMs));
       },
-      block: (keys) => {
+      block: (keys, holder) => {
         const name = used;
         return far((store) => {
           for (const key of keys) this.#blockedSince.set(`${name} ${key}`, this.clock.monotonic());
-          return store.block(keys);
+          return store.block(keys, `${instance} ${holder}`);
         });
       },
-      release: async (keys) => {
-        if (used !== undefined) await far((store) => store.release(keys));
+      release: async (keys, holder) => {
+        if (used !== undefined) await far((store) => store.release(keys, `${instance} ${holder}`));
       },
       clear: () => far((store) => store.clear()),
       close: async () => {},

@@ -64,9 +64,9 @@ it("does not keep a value that is larger than the whole cache, and says so", asy
 it("refuses a stale fill also when it has forgotten that the key was touched", async () => {
   const cache = createMemoryCache(small);
   const { fence: stale } = await cache.get("key");
-  await cache.release(["key"]);
+  await cache.release(["key"], "holder");
   const others = Array.from({ length: limits.tombstonesMax + 1 }, (_, at) => `other:${at}`);
-  await cache.release(others);
+  await cache.release(others, "holder");
   expect(await cache.fill("key", "stale", stale as Fence, hourMs)).toBe(false);
   const { fence } = await cache.get("key");
   expect(await cache.fill("key", "fresh", fence as Fence, hourMs)).toBe(true);
@@ -74,7 +74,10 @@ it("refuses a stale fill also when it has forgotten that the key was touched", a
 
 it("keeps a blocked key blocked, however many others are touched", async () => {
   const cache = createMemoryCache(small);
-  await cache.block(["key"]);
-  await cache.release(Array.from({ length: limits.tombstonesMax + 1 }, (_, at) => `other:${at}`));
+  await cache.block(["key"], "holder");
+  await cache.release(
+    Array.from({ length: limits.tombstonesMax + 1 }, (_, at) => `other:${at}`),
+    "other",
+  );
   expect(await cache.get("key")).toEqual({ value: undefined, fence: undefined });
 });

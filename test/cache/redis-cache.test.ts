@@ -80,7 +80,7 @@ describe.skipIf(withoutRedis)("a Redis that loses", () => {
           timeout: 10_000,
         })
         .toMatch(/lost|not the same server/);
-      await expect(engine.block(["key"])).rejects.toMatchObject(gone);
+      await expect(engine.block(["key"], "holder")).rejects.toMatchObject(gone);
       await expect(engine.fill("key", "2", "x", hourMs)).resolves.toBe(false);
       engine.use?.((await engine.begin?.()) ?? "");
       expect((await engine.get("key")).value).toBeUndefined();
@@ -114,7 +114,7 @@ describe.skipIf(withoutRedis)("a Redis that loses", () => {
     const engine = await filled(server.url);
     try {
       server.pause();
-      await expect(engine.block(["other"])).rejects.toMatchObject(gone);
+      await expect(engine.block(["other"], "holder")).rejects.toMatchObject(gone);
       const answers = Array.from({ length: 1_000 }, () => engine.get("key"));
       for (const { status } of await Promise.allSettled(answers)) expect(status).toBe("rejected");
       server.resume();
@@ -123,7 +123,7 @@ describe.skipIf(withoutRedis)("a Redis that loses", () => {
         .toMatchObject({ value: "1" });
       // What was asked meanwhile has happened, and is taken back by its release.
       expect((await engine.get("other")).fence).toBeUndefined();
-      await engine.release(["other"]);
+      await engine.release(["other"], "holder");
       expect((await engine.get("other")).fence).toBeDefined();
     } finally {
       await engine.close();
@@ -137,9 +137,9 @@ describe.skipIf(withoutRedis)("a Redis that loses", () => {
       const { fence = "" } = await engine.get("other");
       server.cli("config", "set", "maxmemory", "1mb");
       expect(await engine.fill("other", "2", fence, hourMs)).toBe(false);
-      await engine.block(["key"]);
+      await engine.block(["key"], "holder");
       expect((await engine.get("key")).fence).toBeUndefined();
-      await engine.release(["key"]);
+      await engine.release(["key"], "holder");
       expect((await engine.get("key")).value).toBeUndefined();
     } finally {
       await engine.close();
@@ -156,8 +156,8 @@ describe.skipIf(withoutRedis)("a Redis that loses", () => {
     );
     const engine = await filled(`redis://millrace:secret@127.0.0.1:${server.port}`);
     try {
-      await engine.block(["key"]);
-      await engine.release(["key"]);
+      await engine.block(["key"], "holder");
+      await engine.release(["key"], "holder");
       await engine.clear();
       const keys = server.cli("keys", "*").split("\n");
       for (const key of keys) expect(key).toMatch(/^\{millrace:test:timelines\}:/);

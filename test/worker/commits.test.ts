@@ -4,25 +4,18 @@
  */
 import { on } from "millrace";
 import { expect, it, vi } from "vitest";
-import type { DatabaseEngine, Transaction, TransactionOptions } from "../../src/database/engine.ts";
+import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { Bench, Counted, type Tables, wait } from "./bench.ts";
-import { replaced } from "./mortal.ts";
+import { afterEach, replaced } from "./mortal.ts";
 
 it("blocks touched keys before the commit, and releases them after it", async () => {
   await using bench = await Bench.open();
   const log: string[] = [];
   let isTouching = false;
   const around = (database: DatabaseEngine) =>
-    replaced(database, {
-      async transaction<Result>(
-        work: (tx: Transaction) => Promise<Result>,
-        options?: TransactionOptions,
-      ) {
-        const result = await database.transaction(work, options);
-        if (isTouching) log.push("commit");
-        isTouching = false;
-        return result;
-      },
+    afterEach(database, () => {
+      if (isTouching) log.push("commit");
+      isTouching = false;
     });
   const instance = await bench.start(
     [
@@ -37,11 +30,13 @@ it("blocks touched keys before the commit, and releases them after it", async ()
         replaced(cache, {
           async block(keys) {
             if (keys.length > 0) log.push(`block ${keys.join(" ")}`);
-            await cache.block(keys);
-          },
-          async release(keys) {
-            if (keys.length > 0) log.push(`release ${keys.join(" ")}`);
-            await cache.release(keys);
+            const hold = await cache.block(keys);
+            return {
+              async release() {
+                if (keys.length > 0) log.push(`release ${keys.join(" ")}`);
+                await hold.release();
+              },
+            };
           },
         }),
     },

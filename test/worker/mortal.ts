@@ -105,6 +105,22 @@ export class Mortal {
   }
 }
 
+/** The same database, which tells of each transaction that has committed. */
+export const afterEach = (
+  engine: DatabaseEngine,
+  committed: () => Promise<void> | void,
+): DatabaseEngine =>
+  replaced(engine, {
+    async transaction<Result>(
+      work: (tx: Transaction) => Promise<Result>,
+      options?: TransactionOptions,
+    ) {
+      const result = await engine.transaction(work, options);
+      await committed();
+      return result;
+    },
+  });
+
 /** The same object but for some of its methods. */
 export function replaced<Target extends object>(target: Target, by: Partial<Target>): Target {
   return new Proxy(target, {

@@ -10,7 +10,7 @@ export const fencing: readonly CacheScenario[] = [
     async run(open) {
       const engine = await open();
       const before = await fence(engine, "key");
-      await engine.block(["key"]);
+      await engine.block(["key"], "holder");
       strictEqual(await engine.fill("key", "1", before, hourMs), false);
       strictEqual(await value(engine, "key"), undefined);
     },
@@ -20,8 +20,8 @@ export const fencing: readonly CacheScenario[] = [
     async run(open) {
       const engine = await open();
       const before = await fence(engine, "key");
-      await engine.block(["key"]);
-      await engine.release(["key"]);
+      await engine.block(["key"], "holder");
+      await engine.release(["key"], "holder");
       strictEqual(await engine.fill("key", "1", before, hourMs), false);
       strictEqual(await value(engine, "key"), undefined);
     },
@@ -31,11 +31,11 @@ export const fencing: readonly CacheScenario[] = [
     async run(open) {
       const engine = await open();
       await fill(engine, "key", "1");
-      await engine.block(["key"]);
+      await engine.block(["key"], "holder");
       const lookup = await engine.get("key");
       strictEqual(lookup.value, undefined);
       strictEqual(lookup.fence, undefined);
-      await engine.release(["key"]);
+      await engine.release(["key"], "holder");
       strictEqual(await value(engine, "key"), undefined);
     },
   },
@@ -43,21 +43,36 @@ export const fencing: readonly CacheScenario[] = [
     name: "a fill that began after the release is kept",
     async run(open) {
       const engine = await open();
-      await engine.block(["key"]);
-      await engine.release(["key"]);
+      await engine.block(["key"], "holder");
+      await engine.release(["key"], "holder");
       strictEqual(await fill(engine, "key", "1"), true);
       strictEqual(await value(engine, "key"), "1");
     },
   },
   {
-    name: "a key blocked twice is released by the second release",
+    name: "a key that two have blocked is released by the second release",
     async run(open) {
       const engine = await open();
-      await engine.block(["key"]);
-      await engine.block(["key"]);
-      await engine.release(["key"]);
+      await engine.block(["key"], "one");
+      await engine.block(["key"], "other");
+      await engine.release(["key"], "one");
       strictEqual((await engine.get("key")).fence, undefined);
-      await engine.release(["key"]);
+      await engine.release(["key"], "other");
+      strictEqual(await fill(engine, "key", "1"), true);
+    },
+  },
+  {
+    name: "a release that is repeated, or whose block never came, takes back nobody else's",
+    async run(open) {
+      const engine = await open();
+      await engine.block(["key"], "one");
+      await engine.release(["key"], "never came");
+      strictEqual((await engine.get("key")).fence, undefined);
+      await engine.release(["key"], "one");
+      await engine.block(["key"], "other");
+      await engine.release(["key"], "one");
+      strictEqual((await engine.get("key")).fence, undefined);
+      await engine.release(["key"], "other");
       strictEqual(await fill(engine, "key", "1"), true);
     },
   },
@@ -67,10 +82,10 @@ export const fencing: readonly CacheScenario[] = [
       const engine = await open();
       await fill(engine, "key", "1");
       const before = await fence(engine, "key");
-      await engine.release(["key"]);
+      await engine.release(["key"], "holder");
       strictEqual(await value(engine, "key"), undefined);
       strictEqual(await engine.fill("key", "1", before, hourMs), false);
-      await engine.block(["key"]);
+      await engine.block(["key"], "holder");
       strictEqual((await engine.get("key")).fence, undefined);
     },
   },
@@ -80,8 +95,8 @@ export const fencing: readonly CacheScenario[] = [
       const engine = await open();
       await fill(engine, "other", "1");
       const before = await fence(engine, "third");
-      await engine.block(["key"]);
-      await engine.release(["key"]);
+      await engine.block(["key"], "holder");
+      await engine.release(["key"], "holder");
       strictEqual(await value(engine, "other"), "1");
       strictEqual(await engine.fill("third", "3", before, hourMs), true);
     },
@@ -90,10 +105,10 @@ export const fencing: readonly CacheScenario[] = [
     name: "what is blocked stays blocked through a clear",
     async run(open) {
       const engine = await open();
-      await engine.block(["key"]);
+      await engine.block(["key"], "holder");
       await engine.clear();
       strictEqual((await engine.get("key")).fence, undefined);
-      await engine.release(["key"]);
+      await engine.release(["key"], "holder");
       strictEqual(await fill(engine, "key", "1"), true);
     },
   },
@@ -102,11 +117,11 @@ export const fencing: readonly CacheScenario[] = [
     async run(open) {
       const engine = await open();
       const before = await fence(engine, "key");
-      await engine.block(["key"]);
-      await engine.release(["key"]);
+      await engine.block(["key"], "holder");
+      await engine.release(["key"], "holder");
       const others = Array.from({ length: 5_000 }, (_, at) => `other:${at}`);
-      await engine.block(others);
-      await engine.release(others);
+      await engine.block(others, "holder");
+      await engine.release(others, "holder");
       strictEqual(await engine.fill("key", "1", before, hourMs), false);
     },
   },
@@ -132,10 +147,10 @@ export const fencing: readonly CacheScenario[] = [
     async run(open) {
       const [one, other] = [await open(), await open()];
       const before = await fence(other, "key");
-      await one.block(["key"]);
+      await one.block(["key"], "holder");
       strictEqual((await other.get("key")).fence, undefined);
       strictEqual(await other.fill("key", "1", before, hourMs), false);
-      await one.release(["key"]);
+      await one.release(["key"], "holder");
       strictEqual(await other.fill("key", "1", before, hourMs), false);
       strictEqual(await fill(other, "key", "2"), true);
     },
@@ -147,8 +162,8 @@ export const fencing: readonly CacheScenario[] = [
       const [one, other] = [await open(), await open()];
       const first = await fence(one, "key");
       strictEqual(await fence(other, "key"), first);
-      await one.block(["key"]);
-      await one.release(["key"]);
+      await one.block(["key"], "holder");
+      await one.release(["key"], "holder");
       notStrictEqual(await fence(other, "key"), first);
     },
   },
@@ -157,12 +172,12 @@ export const fencing: readonly CacheScenario[] = [
     needs: "sharing",
     async run(open) {
       const [one, other] = [await open(), await open()];
-      await one.block(["key"]);
-      await other.block(["key"]);
-      await one.release(["key"]);
-      await one.release(["key"]);
+      await one.block(["key"], "holder");
+      await other.block(["key"], "holder");
+      await one.release(["key"], "holder");
+      await one.release(["key"], "holder");
       strictEqual((await one.get("key")).fence, undefined);
-      await other.release(["key"]);
+      await other.release(["key"], "holder");
       strictEqual(await fill(one, "key", "1"), true);
     },
   },
@@ -173,7 +188,7 @@ export const fencing: readonly CacheScenario[] = [
       const [one, other] = [await open(), await open()];
       await fill(one, "key", "1");
       const before = await fence(one, "other");
-      await one.block(["blocked"]);
+      await one.block(["blocked"], "holder");
       const next = await one.begin?.();
       ok(next !== undefined);
       for (const engine of [one, other]) engine.use?.(next);
@@ -181,11 +196,11 @@ export const fencing: readonly CacheScenario[] = [
       strictEqual(await one.fill("other", "2", before, hourMs), false);
       strictEqual(await fill(other, "blocked", "3"), true);
       // It was blocked in the other store: this one is none of its business.
-      await one.release(["blocked"]);
+      await one.release(["blocked"], "holder");
       strictEqual(await value(one, "blocked"), "3");
       for (const engine of [one, other]) engine.use?.(undefined);
-      await rejects(one.block(["key"]));
-      await one.release(["key"]);
+      await rejects(one.block(["key"], "holder"));
+      await one.release(["key"], "holder");
     },
   },
 ];
@@ -204,9 +219,9 @@ async function walkAtRandom(engine: CacheEngine, seed: number): Promise<void> {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     const choice = (state >>> 16) % 8;
     if (choice === 0 || (choice === 1 && blocks > 0)) {
-      blocks += choice === 0 ? 1 : -1;
       touches += 1;
-      await (choice === 0 ? engine.block([key]) : engine.release([key]));
+      if (choice === 0) await engine.block([key], `block-${++blocks}`);
+      else await engine.release([key], `block-${blocks--}`);
     } else if (choice <= 4) {
       const lookup = await engine.get(key);
       strictEqual(lookup.fence === undefined, blocks > 0, `seed ${seed}, step ${step}: blocked`);

@@ -76,8 +76,8 @@ export const keeping: readonly CacheScenario[] = [
     name: "no keys are an ordinary list of keys",
     async run(open) {
       const engine = await open();
-      await engine.block([]);
-      await engine.release([]);
+      await engine.block([], "holder");
+      await engine.release([], "holder");
       strictEqual(await fill(engine, "key", "1"), true);
     },
   },

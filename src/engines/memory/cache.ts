@@ -24,7 +24,8 @@ export function createMemoryCache({ bytesMax, clock }: MemoryCacheOptions): Cach
 class MemoryCache implements CacheEngine {
   readonly shared = false;
   readonly #values: LRUCache<string, string>;
-  readonly #blocked = new Map<string, number>();
+  /** Key → who blocks it. */
+  readonly #blocked = new Map<string, Set<string>>();
   /** Key → tick of its last touch, the oldest touch first. */
   readonly #touched = new Map<string, number>();
   #tick = 1;
@@ -54,18 +55,19 @@ class MemoryCache implements CacheEngine {
     return this.#values.has(key);
   }
 
-  async block(keys: readonly string[]): Promise<void> {
+  async block(keys: readonly string[], holder: string): Promise<void> {
     for (const key of keys) {
-      this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + 1);
+      const holders = this.#blocked.get(key);
+      if (holders === undefined) this.#blocked.set(key, new Set([holder]));
+      else holders.add(holder);
       this.#touch(key);
     }
   }
 
-  async release(keys: readonly string[]): Promise<void> {
+  async release(keys: readonly string[], holder: string): Promise<void> {
     for (const key of keys) {
-      const left = (this.#blocked.get(key) ?? 1) - 1;
-      if (left === 0) this.#blocked.delete(key);
-      else this.#blocked.set(key, left);
+      const holders = this.#blocked.get(key);
+      if (holders?.delete(holder) === true && holders.size === 0) this.#blocked.delete(key);
       this.#touch(key);
     }
   }

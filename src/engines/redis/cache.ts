@@ -35,12 +35,6 @@ interface Store {
   readonly scripts: Readonly<Record<ScriptName, Script>>;
 }
 
-/** A block, under an id of its own, so that a repeated release takes back no other one. */
-interface Held {
-  readonly id: string;
-  readonly store: Store;
-}
-
 class RedisCache implements CacheEngine {
   readonly shared = true;
   readonly #connection: RedisConnection;
@@ -49,9 +43,8 @@ class RedisCache implements CacheEngine {
   /** Tells our blocks from those of other engines. */
   readonly #self: string;
   #store: Store | undefined;
-  #blocks = 0;
-  /** Key → the blocks of this engine that were not released, the oldest first. */
-  readonly #held = new Map<string, readonly Held[]>();
+  /** Holder → where it has blocked, until that is released. */
+  readonly #heldIn = new Map<string, Store>();
 
   constructor(
     connection: RedisConnection,
@@ -107,28 +100,20 @@ class RedisCache implements CacheEngine {
     }
   }
 
-  async block(keys: readonly string[]): Promise<void> {
+  async block(keys: readonly string[], holder: string): Promise<void> {
     if (keys.length === 0) return;
-    const store = this.#inUse();
-    const id = `${this.#self}.${++this.#blocks}`;
     // Before it is known to have happened: whether it did or not, the release takes it back.
-    for (const key of keys) this.#held.set(key, [...(this.#held.get(key) ?? []), { id, store }]);
-    await this.#runAll("block", keys, () => id);
+    this.#heldIn.set(holder, this.#inUse());
+    await this.#runAll("block", keys, holder);
   }
 
-  async release(keys: readonly string[]): Promise<void> {
+  async release(keys: readonly string[], holder: string): Promise<void> {
     const store = this.#store;
-    const taken = new Map(keys.map((key) => [key, this.#takeHeld(key)]));
-    const here = keys.filter((key) => (taken.get(key)?.store ?? store) === store);
-    if (store === undefined || here.length === 0) return;
-    try {
-      await this.#runAll("release", here, (key) => taken.get(key)?.id ?? "");
-    } catch (thrown) {
-      for (const [key, held] of taken) {
-        if (held !== undefined) this.#held.set(key, [held, ...(this.#held.get(key) ?? [])]);
-      }
-      throw thrown;
+    const isHere = (this.#heldIn.get(holder) ?? store) === store;
+    if (store !== undefined && isHere && keys.length > 0) {
+      await this.#runAll("release", keys, holder);
     }
+    this.#heldIn.delete(holder);
   }
 
   async clear(): Promise<void> {
@@ -153,24 +138,13 @@ class RedisCache implements CacheEngine {
     throw new MillraceError("MR_CACHE_UNAVAILABLE", "No store of the shared cache is in use.");
   }
 
-  /** Oldest first: what a store that was given up has left behind goes before what counts. */
-  #takeHeld(key: string): Held | undefined {
-    const [held, ...others] = this.#held.get(key) ?? [];
-    if (others.length === 0) this.#held.delete(key);
-    else this.#held.set(key, others);
-    return held;
-  }
-
-  async #runAll(
-    name: "block" | "release",
-    keys: readonly string[],
-    idOf: (key: string) => string,
-  ): Promise<void> {
+  async #runAll(name: "block" | "release", keys: readonly string[], holder: string) {
+    const id = `${this.#self}.${holder}`;
     for (let at = 0; at < keys.length; at += limits.storeKeysPerCall) {
       const some = keys.slice(at, at + limits.storeKeysPerCall);
       await this.#run(
         name,
-        some.flatMap((key) => [key, bucketOf(key), idOf(key)]),
+        some.flatMap((key) => [key, bucketOf(key), id]),
       );
     }
   }

@@ -59,7 +59,7 @@ for at = 3, #ARGV, 3 do
 end
 keep()
 return { 'blocked' }`,
-  // key, bucket, id of the block or nothing; and again
+  // key, bucket, id of the block; and again
   release: `
 for at = 3, #ARGV, 3 do
   local field = 'b' .. ARGV[at]
