@@ -38,9 +38,10 @@ it("keeps appends apart while several calls share each of them", async () => {
   await last;
 });
 
-it("waits for company as long as the queue says, by what the last append took", async () => {
+/** An event that comes while an append is under way that several share and that takes `tookMs`. */
+async function behindAnAppend(tookMs: number, gatherShare: number) {
   const scripted = new ScriptedQueue();
-  const queue = { append: scripted.append.bind(scripted), gatherShare: 0.5 };
+  const queue = { append: scripted.append.bind(scripted), gatherShare };
   const clock = handClock();
   const defer = (task: () => void) => task();
   const producer = createProducer({ queue, clock, tracing: noTracing, gatherMs: 0, defer });
@@ -48,10 +49,15 @@ it("waits for company as long as the queue says, by what the last append took", 
   const others = ["b", "c"].map((name) => producer.publish(publications(name, 1), unsampled));
   scripted.finish();
   await first;
-  clock.advance(20);
+  clock.advance(tookMs);
   const last = producer.publish(publications("d", 1), unsampled);
   scripted.finish();
   await Promise.all(others);
+  return { scripted, clock, last };
+}
+
+it("waits for company as long as the queue says, by what the last append took", async () => {
+  const { scripted, clock, last } = await behindAnAppend(20, 0.5);
   clock.advance(9);
   expect(scripted.isRunning).toBe(false);
   clock.advance(1);
@@ -60,21 +66,9 @@ it("waits for company as long as the queue says, by what the last append took", 
   await last;
 });
 
-it("gathers for a moment only, however long the last append took", async () => {
-  const scripted = new ScriptedQueue();
-  const queue = { append: scripted.append.bind(scripted), gatherShare: 0.25 };
-  const clock = handClock();
-  const defer = (task: () => void) => task();
-  const producer = createProducer({ queue, clock, tracing: noTracing, defer });
-  const first = producer.publish(publications("a", 1), unsampled);
-  const others = ["b", "c"].map((name) => producer.publish(publications(name, 1), unsampled));
-  scripted.finish();
-  await first;
+it("waits for a moment only, however long the last append took", async () => {
   // As in an election.
-  clock.advance(3_000);
-  const last = producer.publish(publications("d", 1), unsampled);
-  scripted.finish();
-  await Promise.all(others);
+  const { scripted, clock, last } = await behindAnAppend(3_000, 0.25);
   clock.advance(limits.appendGatherMaxMs);
   expect(scripted.appends.at(-1)).toEqual(["d-0"]);
   scripted.finish();

@@ -5,9 +5,9 @@
 import { setImmediate } from "node:timers/promises";
 import { on, Reject, RetryAfter } from "millrace";
 import { expect, it, vi } from "vitest";
-import type { DatabaseEngine, Transaction, TransactionOptions } from "../../src/database/engine.ts";
+import type { DatabaseEngine } from "../../src/database/engine.ts";
 import { Bench, Counted, type Tables, wait } from "./bench.ts";
-import { replaced } from "./mortal.ts";
+import { afterEach } from "./mortal.ts";
 
 it("gives up at once on an event that its handler rejects", async () => {
   await using bench = await Bench.open();
@@ -189,22 +189,15 @@ it("moves no position back where time runs out and a line is full", async () => 
   const back: string[] = [];
   const positions = new Map<number, number>();
   const around = (database: DatabaseEngine) =>
-    replaced(database, {
-      async transaction<Result>(
-        work: (tx: Transaction) => Promise<Result>,
-        options?: TransactionOptions,
-      ) {
-        const result = await database.transaction(work, options);
-        const rows = await database
-          .read<{ partition: number; position: number }>("select * from millrace_positions")
-          .catch(() => []);
-        for (const { partition, position } of rows) {
-          const before = positions.get(partition) ?? 0;
-          if (position < before) back.push(`${partition}: ${before} → ${position}`);
-          positions.set(partition, position);
-        }
-        return result;
-      },
+    afterEach(database, async () => {
+      const rows = await database
+        .read<{ partition: number; position: number }>("select * from millrace_positions")
+        .catch(() => []);
+      for (const { partition, position } of rows) {
+        const before = positions.get(partition) ?? 0;
+        if (position < before) back.push(`${partition}: ${before} → ${position}`);
+        positions.set(partition, position);
+      }
     });
   const options = { lineBounds: { perKeyMax: 1, perPartitionMax: 100 }, around };
   const first = await bench.start([handler], options);
