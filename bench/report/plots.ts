@@ -13,6 +13,7 @@ const valueWidth = 80;
 const rowHeight = 26;
 const barHeight = 16;
 const top = 44;
+const margin = 14;
 
 /** Colours that can be told apart on white and on black, and by people who see fewer of them. */
 const partColours = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999"];
@@ -20,15 +21,15 @@ const partColours = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa
 const style = `<style>
   text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .title { font-size: 14px; font-weight: 600 }
-  .ours { fill: #0b7a75 } .other { fill: #8c959f }
+  .paper { fill: #ffffff } .ours { fill: #0b7a75 } .other { fill: #8c959f }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 } .ours { fill: #2bb8b0 } .other { fill: #6e7681 }
+    text { fill: #e6edf3 } .paper { fill: #0d1117 } .ours { fill: #2bb8b0 } .other { fill: #6e7681 }
   }
 </style>`;
 
 /**
- * Horizontal bars with their values at their ends: an SVG that stands by itself, on light and dark
- * pages alike.
+ * Horizontal bars with their values at their ends: an SVG that stands by itself, on paper of its
+ * own, since the page around it need not be as light or dark as its reader's system.
  */
 export function barPlot(title: string, unit: string, bars: readonly PlotBar[]): string {
   const names = [...new Set(bars.flatMap(({ parts }) => parts.map(({ name }) => name)))];
@@ -41,10 +42,12 @@ export function barPlot(title: string, unit: string, bars: readonly PlotBar[]): 
     const y = top + legendHeight + at * rowHeight;
     return barRow(bar, y, scale, sums[at] ?? 0, (name) => names.indexOf(name), isStacked);
   });
+  const paper = [-margin, -margin, width + 2 * margin, height + 2 * margin];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${paper.join(" ")}" role="img" ` +
       `aria-label="${escaped(title)}">`,
     style,
+    `<rect class="paper" x="${-margin}" y="${-margin}" width="${paper[2]}" height="${paper[3]}" rx="6"/>`,
     `<text class="title" x="0" y="18">${escaped(title)}</text>`,
     `<text x="${width}" y="18" text-anchor="end">${escaped(unit)}</text>`,
     ...(isStacked ? legend(names) : []),
