@@ -226,9 +226,9 @@ function tell({ app, output }: Call, to: Config, moved: Moved): void {
   }
   for (const worker of left) output.progress(`Not moved: ${worker}, which ${app} does not have.`);
   const [queue, database] = [to.queue, to.database].map(withoutPassword);
-  const isHere = [queue, database].includes("sqlite:") ? ` MILLRACE_DATA='${to.data}'` : "";
+  const folder = isInFolder(to) ? ` MILLRACE_DATA='${to.data}'` : "";
   output.progress(
-    `Start it there: MILLRACE_QUEUE='${queue}' MILLRACE_DATABASE='${database}'${isHere}`,
+    `Start it there: MILLRACE_QUEUE='${queue}' MILLRACE_DATABASE='${database}'${folder}`,
   );
 }
 

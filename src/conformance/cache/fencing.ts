@@ -66,7 +66,7 @@ export const fencing: readonly CacheScenario[] = [
     async run(open) {
       const engine = await open();
       await engine.block(["key"], "one");
-      await engine.release(["key"], "never came");
+      await engine.release(["key"], "never-came");
       strictEqual((await engine.get("key")).fence, undefined);
       await engine.release(["key"], "one");
       await engine.block(["key"], "other");

@@ -1,12 +1,12 @@
-import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import type { JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../../lib/clock.ts";
 import { isMillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
-import { type NatsAddress, parseNatsAddress } from "./address.ts";
+import type { NatsAddress } from "./address.ts";
 import { toMillraceError, unavailable } from "./failures.ts";
 import { type MonitoredServer, monitoredServers } from "./monitoring.ts";
-import { connectTo } from "./opening.ts";
+import { connectTo, visit } from "./opening.ts";
 import { infoOf, streamFaults } from "./stream.ts";
 import { judgeVersion } from "./versions.ts";
 
@@ -23,22 +23,12 @@ export interface NatsFinding {
  *
  * @throws MR_QUEUE_UNAVAILABLE where too few servers are there to look at, MR_CONFIG_INVALID
  */
-export async function lookAtNats(url: string, clock: Clock): Promise<NatsFinding[]> {
-  const address = parseNatsAddress(url);
-  const nc = await connectTo(address);
-  try {
-    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
-    return [
-      ...(await serverFindings(address, nc, clock)),
-      ...(await streamFindings(address, jsm)),
-      await latencyFinding(nc),
-    ];
-  } catch (error) {
-    throw toMillraceError(error, "none");
-  } finally {
-    await nc.close();
-  }
-}
+export const lookAtNats = (url: string, clock: Clock): Promise<NatsFinding[]> =>
+  visit(url, async ({ address, nc, jsm }) => [
+    ...(await serverFindings(address, nc, clock)),
+    ...(await streamFindings(address, jsm)),
+    await latencyFinding(nc),
+  ]);
 
 /** The same; that nobody could look is what it finds then. */
 export async function inspectNats(url: string, clock: Clock): Promise<NatsFinding[]> {
@@ -52,18 +42,8 @@ export async function inspectNats(url: string, clock: Clock): Promise<NatsFindin
 }
 
 /** @throws MR_QUEUE_UNAVAILABLE, MR_CONFIG_INVALID */
-export async function hasStream(url: string): Promise<boolean> {
-  const address = parseNatsAddress(url);
-  const nc = await connectTo(address);
-  try {
-    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
-    return (await infoOf(jsm, address.stream)) !== undefined;
-  } catch (error) {
-    throw toMillraceError(error, "none");
-  } finally {
-    await nc.close();
-  }
-}
+export const hasStream = (url: string): Promise<boolean> =>
+  visit(url, async ({ address, jsm }) => (await infoOf(jsm, address.stream)) !== undefined);
 
 async function serverFindings(
   address: NatsAddress,

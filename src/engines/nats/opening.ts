@@ -1,4 +1,4 @@
-import type { JetStreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import {
   type ConnectionOptions,
   connect,
@@ -9,7 +9,7 @@ import { certificateFault } from "../../lib/certificate-faults.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { asError, MillraceError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
-import { connectionOptions, type NatsAddress } from "./address.ts";
+import { connectionOptions, type NatsAddress, parseNatsAddress } from "./address.ts";
 import { failureOf, toMillraceError, unavailable } from "./failures.ts";
 import { leaveSilent } from "./silence.ts";
 import { isNameTaken, type OpenedStream, openStream } from "./stream.ts";
@@ -32,6 +32,30 @@ export async function connectTo(address: NatsAddress): Promise<NatsConnection> {
       `No NATS server can be reached at ${hosts}: ${asError(error).message}.`,
       error,
     );
+  }
+}
+
+/** Who asks the servers of an address something, and leaves. */
+interface Visit {
+  readonly address: NatsAddress;
+  readonly nc: NatsConnection;
+  readonly jsm: JetStreamManager;
+}
+
+/** @throws MR_QUEUE_UNAVAILABLE, MR_CONFIG_INVALID, and what `ask` does, in the port's words */
+export async function visit<Result>(
+  url: string,
+  ask: (visit: Visit) => Promise<Result>,
+): Promise<Result> {
+  const address = parseNatsAddress(url);
+  const nc = await connectTo(address);
+  try {
+    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: limits.natsRequestMs });
+    return await ask({ address, nc, jsm });
+  } catch (error) {
+    throw toMillraceError(error, "none");
+  } finally {
+    await nc.close();
   }
 }
 
