@@ -185,26 +185,39 @@ class NatsQueue implements QueueEngine {
 
   async ends(): Promise<ReadonlyMap<number, number>> {
     this.#assertOpen();
+    const { clock } = this.#parts;
+    const giveUpMs = clock.monotonic() + limits.natsRequestMs;
     return await this.#asking(async () => {
-      const partitions = Array.from({ length: this.partitions }, (_, partition) => partition);
-      const untilMs = await this.#leadsUntil();
-      // The marks last: what a trim removes in between has its mark before it is gone.
-      const ends = await Promise.all(partitions.map((partition) => this.#lastOf(partition)));
-      await this.#marks.read();
-      // In a stream that was made anew none of these subjects has anything.
-      await this.#checkIdentity();
-      if (this.#parts.clock.monotonic() >= untilMs) {
-        throw unavailable(
-          "The server that leads the stream may have been cut off from the others.",
-        );
+      for (;;) {
+        const ends = await this.#endsNow();
+        if (ends !== undefined) return ends;
+        // A server that is busy is behind for a moment, too; one that is cut off stays it.
+        if (this.#closing !== undefined || clock.monotonic() >= giveUpMs) {
+          throw unavailable(
+            "The server that leads the stream may have been cut off from the others.",
+          );
+        }
+        await clock.sleep(limits.natsReadRetryMs);
       }
-      return new Map(
-        partitions.map((partition) => [
-          partition,
-          Math.max(ends[partition] ?? 0, this.#marks.known(partition)),
-        ]),
-      );
     });
+  }
+
+  /** Undefined where what was read may not be the newest. */
+  async #endsNow(): Promise<ReadonlyMap<number, number> | undefined> {
+    const partitions = Array.from({ length: this.partitions }, (_, partition) => partition);
+    const untilMs = await this.#leadsUntil();
+    // The marks last: what a trim removes in between has its mark before it is gone.
+    const ends = await Promise.all(partitions.map((partition) => this.#lastOf(partition)));
+    await this.#marks.read();
+    // In a stream that was made anew none of these subjects has anything.
+    await this.#checkIdentity();
+    if (this.#parts.clock.monotonic() >= untilMs) return undefined;
+    return new Map(
+      partitions.map((partition) => [
+        partition,
+        Math.max(ends[partition] ?? 0, this.#marks.known(partition)),
+      ]),
+    );
   }
 
   /** Until when, by the monotonic clock, what the stream's leader answers is the newest. */
