@@ -1,3 +1,4 @@
+import { limits } from "../lib/limits.ts";
 import type { Receipt } from "../queue/engine.ts";
 import type { Publication } from "../queue/queue.ts";
 import {
@@ -7,7 +8,7 @@ import {
   type Tracing,
 } from "../tracing/tracing.ts";
 
-/** The hops of one call's events through the producer. */
+/** The hops of one call's traced events, its first, through the producer. */
 export interface EventHops {
   /** The events' turn has come: hop 3 ends, hop 4 begins. */
   handOver(waitMs: number): void;
@@ -22,28 +23,43 @@ interface Traced {
 const noHops: EventHops = { handOver: () => {}, end: () => {} };
 
 /**
- * Gives every event the context in which it was created. Where the trace is not sampled that is the
- * request's own, and nothing is recorded: a span costs as much as the rest of the producer.
+ * Gives events the contexts in which they are created, and those that are traced their hops 3 and
+ * 4. Of a sampled request these are the first `limits.tracedEventsMax`, however many calls it takes
+ * for its events: spans cost more than what they describe, and a stream of lines has no end.
  */
-export function traceEvents(
-  tracing: Tracing,
-  publications: readonly Publication[],
-  context: TraceContext,
-): Traced {
-  if (!context.sampled) {
-    const traceparent = formatTraceparent(context);
-    return { publications: publications.map((one) => withTrace(one, traceparent)), hops: noHops };
+export class EventTracer {
+  readonly #tracing: Tracing;
+  /** How many events of a sampled request are traced so far, by the request's context. */
+  readonly #traced = new WeakMap<TraceContext, number>();
+
+  constructor(tracing: Tracing) {
+    this.#tracing = tracing;
   }
-  const creates = publications.map(({ event }) =>
-    tracing.hop("API gateway → event producer", context, {
-      name: `create ${event.type}`,
-      eventId: event.id,
-    }),
-  );
-  const traced = publications.map((one, at) =>
-    withTrace(one, formatTraceparent(creates[at]?.context ?? context)),
-  );
-  return { publications: traced, hops: new SampledHops(tracing, traced, creates) };
+
+  trace(publications: readonly Publication[], context: TraceContext): Traced {
+    const count = context.sampled ? this.#takeFirst(publications.length, context) : 0;
+    const creates = publications.slice(0, count).map(({ event }) =>
+      this.#tracing.hop("API gateway → event producer", context, {
+        name: `create ${event.type}`,
+        eventId: event.id,
+      }),
+    );
+    const untraced = formatTraceparent({ ...context, sampled: false });
+    const created = publications.map((one, at) => {
+      const create = creates[at];
+      return withTrace(one, create === undefined ? untraced : formatTraceparent(create.context));
+    });
+    const hops = count === 0 ? noHops : new TracedHops(this.#tracing, created, creates);
+    return { publications: created, hops };
+  }
+
+  /** How many of the next `count` events of the request are traced. */
+  #takeFirst(count: number, request: TraceContext): number {
+    const before = this.#traced.get(request) ?? 0;
+    const taken = Math.min(count, limits.tracedEventsMax - before);
+    this.#traced.set(request, before + taken);
+    return taken;
+  }
 }
 
 /** A context that the client gave to the event itself is kept. */
@@ -54,7 +70,7 @@ function withTrace(publication: Publication, traceparent: string): Publication {
   return { ...publication, event: { ...event, attributes } };
 }
 
-class SampledHops implements EventHops {
+class TracedHops implements EventHops {
   readonly #tracing: Tracing;
   readonly #publications: readonly Publication[];
   readonly #creates: readonly Hop[];

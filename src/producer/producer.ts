@@ -4,7 +4,7 @@ import { limits } from "../lib/limits.ts";
 import type { Receipt } from "../queue/engine.ts";
 import type { Publication, Queue } from "../queue/queue.ts";
 import type { TraceContext, Tracing } from "../tracing/tracing.ts";
-import { type EventHops, traceEvents } from "./event-hops.ts";
+import { type EventHops, EventTracer } from "./event-hops.ts";
 
 export interface ProducerOptions {
   readonly queue: Pick<Queue, "append" | "gatherShare">;
@@ -61,6 +61,7 @@ export function createProducer(options: ProducerOptions): Producer {
 
 class GroupCommit implements Producer {
   readonly #options: ProducerOptions;
+  readonly #tracer: EventTracer;
   /** Calls whose turn has not come, oldest first. */
   #line: Call[] = [];
   /** The calls of the append under way; some may have been answered for want of time. */
@@ -80,6 +81,7 @@ class GroupCommit implements Producer {
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#tracer = new EventTracer(options.tracing);
   }
 
   get waiting(): number {
@@ -104,9 +106,8 @@ class GroupCommit implements Producer {
       answer.reject(refusal);
       return;
     }
-    const { clock, tracing } = this.#options;
-    const traced = traceEvents(tracing, publications, context);
-    const sinceMs = clock.monotonic();
+    const traced = this.#tracer.trace(publications, context);
+    const sinceMs = this.#options.clock.monotonic();
     this.#line.push({ ...traced, ...answer, bytes, sinceMs, answered: false });
     this.#events += publications.length;
     this.#bytes += bytes;

@@ -9,6 +9,7 @@ import { MillraceError } from "../../src/lib/errors.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { createProducer } from "../../src/producer/producer.ts";
 import type { Receipt } from "../../src/queue/engine.ts";
+import type { Publication } from "../../src/queue/queue.ts";
 import { noTracing } from "../../src/tracing/no-tracing.ts";
 import type {
   Hop,
@@ -216,6 +217,32 @@ describe("traces", () => {
       own,
     ]);
     expect(queue.given[1]?.event.attributes.subject).toBe("s");
+  });
+
+  it("traces the first events of a request, in however many calls they come", async () => {
+    const tracing = new NotedTracing();
+    const { queue, producer } = setUp(tracing);
+    const request = { ...unsampled, sampled: true };
+    const first = limits.tracedEventsMax - 1;
+    for (const [name, count] of [
+      ["a", first],
+      ["b", 3],
+      ["c", 2],
+    ] as const) {
+      const done = producer.publish(publications(name, count), request);
+      queue.finish();
+      await done;
+    }
+    const isTraced = (one?: Publication) => one?.event.attributes.traceparent?.endsWith("-01");
+    const traced = queue.given.filter(isTraced);
+    expect(traced.map(({ event }) => event.id)).toEqual(
+      [...publications("a", first), publication("b-0")].map(({ event }) => event.id),
+    );
+    expect(tracing.ended.length).toBe(2 * traced.length);
+    const another = producer.publish(publications("d", 1), { ...request });
+    queue.finish();
+    await another;
+    expect(isTraced(queue.given.at(-1))).toBe(true);
   });
 });
 
