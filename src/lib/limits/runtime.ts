@@ -76,7 +76,7 @@ export const runtimeLimits = {
   /** What others sampled is honoured; this bounds what they can make one process record. */
   tracesContinuedPerSecondMax: 500,
   /** Of the events of one request: spans cost more than what they describe. */
-  tracedEventsMax: 20,
+  tracedEventsMax: 10,
   spansKeptMax: 200_000,
   spanFlushMs: 100,
   spanBufferMax: 10_000,
