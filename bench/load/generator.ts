@@ -9,6 +9,8 @@ export interface LoadPlan {
   readonly seconds: number;
   /** Requests a second, at a constant rate (open loop); absent: each as soon as it can. */
   readonly perSecond?: number;
+  /** Of the first so many seconds no times are told: this process has only begun. */
+  readonly leadSeconds?: number;
   /** The number of the first event; they count up from there. */
   readonly firstNumber: number;
 }
@@ -52,6 +54,7 @@ abstract class Loop {
   protected inFlight = 0;
   protected readonly done = Promise.withResolvers<void>();
   #next: number;
+  #leadEndUs = 0;
 
   constructor(plan: LoadPlan) {
     this.plan = plan;
@@ -61,6 +64,7 @@ abstract class Loop {
 
   async run(): Promise<Tally> {
     this.tally.startedUs = nowUs();
+    this.#leadEndUs = this.tally.startedUs + (this.plan.leadSeconds ?? 0) * 1_000_000;
     this.begin();
     await this.done.promise;
     this.tally.endedUs = nowUs();
@@ -92,7 +96,7 @@ abstract class Loop {
       answers.set(status, (answers.get(status) ?? 0) + 1);
       if (isSuccess(status)) this.tally.succeeded++;
       else this.tally.lastFailure = refusal;
-      times.add(nowUs() - slot.meantUs);
+      if (slot.meantUs >= this.#leadEndUs) times.add(nowUs() - slot.meantUs);
       this.free(slot);
     };
     const slot: Slot = {

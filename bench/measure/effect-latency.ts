@@ -12,6 +12,8 @@ export interface EffectLatencyPlan {
   /** Requests a second, constant. */
   readonly perSecond: number;
   readonly seconds: number;
+  /** Sent before that, at the same rate, and not counted. */
+  readonly leadSeconds: number;
   readonly connections: number;
   /** The workers' database files. */
   readonly files: readonly string[];
@@ -29,7 +31,8 @@ export async function measureEffectLatency(
   system: SystemUnderTest,
   plan: EffectLatencyPlan,
 ): Promise<EffectLatency> {
-  const { request, perSecond, seconds, connections, files } = plan;
+  const { request, perSecond, leadSeconds, connections, files } = plan;
+  const seconds = leadSeconds + plan.seconds;
   const watch = fork(new URL("./effect-watch.ts", import.meta.url));
   const tell = (message: WatchMessage) => watch.send(message);
   try {
@@ -37,12 +40,12 @@ export async function measureEffectLatency(
     await once(watch, "message");
     const firstNumber = nextNumber(system);
     const { target } = system;
-    const load = { target, request, perSecond, seconds, connections, firstNumber };
-    const tally: LoadResult = await runLoad(load);
+    const rate = { perSecond, seconds, leadSeconds };
+    const tally: LoadResult = await runLoad({ target, request, ...rate, connections, firstNumber });
     assertAllSucceeded(tally);
     notePublished(system, tally.succeeded);
     await untilApplied(system);
-    tell({ kind: "report" });
+    tell({ kind: "report", fromUs: tally.startedUs + leadSeconds * 1_000_000 });
     const [stored] = (await once(watch, "message")) as [WatchAnswer];
     const effects = new Histogram();
     for (const one of stored) effects.merge(new Histogram(one));

@@ -10,7 +10,8 @@ import { Histogram, type StoredHistogram } from "./histogram.ts";
 
 export type WatchMessage =
   | { readonly kind: "watch"; readonly files: readonly string[] }
-  | { readonly kind: "report" };
+  /** Only requests count that were meant to be sent from then on, by the monotonic clock. */
+  | { readonly kind: "report"; readonly fromUs: number };
 
 /** One histogram a file. */
 export type WatchAnswer = readonly StoredHistogram[];
@@ -18,7 +19,8 @@ export type WatchAnswer = readonly StoredHistogram[];
 const lookMs = 1;
 
 class Watched {
-  readonly times = new Histogram();
+  /** When requests were meant to be sent, and how long that was ago when the effect was seen. */
+  readonly #seen: (readonly [meantUs: number, tookUs: number])[] = [];
   readonly #version;
   readonly #after;
   #seenVersion: unknown;
@@ -39,9 +41,16 @@ class Watched {
     const found = this.#after.all(this.#row);
     const now = nowUs();
     for (const { row, at } of found) {
-      this.times.add(now - timeOfField(Number(at)));
+      const meantUs = timeOfField(Number(at));
+      this.#seen.push([meantUs, now - meantUs]);
       this.#row = Number(row);
     }
+  }
+
+  timesFrom(fromUs: number): StoredHistogram {
+    const times = new Histogram();
+    for (const [meantUs, tookUs] of this.#seen) if (meantUs >= fromUs) times.add(tookUs);
+    return times.toJSON();
   }
 }
 
@@ -56,7 +65,7 @@ process.on("message", (message: WatchMessage) => {
     process.send?.("watching");
   } else {
     for (const one of watched) one.look();
-    const answer: WatchAnswer = watched.map(({ times }) => times.toJSON());
+    const answer: WatchAnswer = watched.map((one) => one.timesFrom(message.fromUs));
     process.send?.(answer, () => process.exit(0));
   }
 });

@@ -7,6 +7,8 @@ const shares = [10, 50, 80] as const;
 const request = { kind: "event", path: "/events/note.posted" } as const;
 /** Enough that none is ever waited for below the peak. */
 const connections = 64;
+/** The generator and who watches for effects are new processes at each rate, and slow at first. */
+const leadSeconds = 2;
 
 /** The rates are shares of what 1a reached in the same round. */
 async function run({ found, pace, say }: Context): Promise<Figures> {
@@ -16,7 +18,8 @@ async function run({ found, pace, say }: Context): Promise<Figures> {
   const files = await Promise.all(["a", "b"].map((worker) => system.databaseFile(worker)));
   const measure = (share: number, seconds: number) => {
     const perSecond = (peak * share) / 100;
-    return measureEffectLatency(system, { request, perSecond, seconds, connections, files });
+    const rate = { perSecond, seconds, leadSeconds };
+    return measureEffectLatency(system, { request, ...rate, connections, files });
   };
   await measure(50, pace.warmSeconds);
   const figures: Record<string, number> = { peakPerSecond: peak };

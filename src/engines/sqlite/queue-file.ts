@@ -56,6 +56,7 @@ export class QueueFile {
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   readonly #ringing = new Uint8Array(1);
   #bytesSinceCheckpoint = 0;
+  #appendsSinceCheckpoint = 0;
   #walBytes = 0;
   #eventsSinceSweep = 0;
   #sweptId = "";
@@ -97,6 +98,7 @@ export class QueueFile {
     if (inserted.storedCount > 0) {
       this.#ring();
       this.#bytesSinceCheckpoint += bytes;
+      this.#appendsSinceCheckpoint++;
     }
     return { positions: inserted.positions, duplicates: inserted.duplicates };
   }
@@ -157,8 +159,12 @@ export class QueueFile {
 
   /** What can wait until the caller has its answer. @throws BrokenFile */
   tidy(): void {
-    if (this.#bytesSinceCheckpoint < limits.checkpointBytes) return;
+    const isDue =
+      this.#bytesSinceCheckpoint >= limits.checkpointBytes ||
+      this.#appendsSinceCheckpoint >= limits.checkpointAppends;
+    if (!isDue) return;
     this.#bytesSinceCheckpoint = 0;
+    this.#appendsSinceCheckpoint = 0;
     this.#checkpoint("passive");
     // A reader that stopped inside its transaction keeps the WAL from starting anew.
     if (this.#walBytes > limits.walBytesMax) this.#checkpoint("truncate");

@@ -32,8 +32,12 @@ export const queueLimits = {
    * trimmed.
    */
   queueBytesMax: 20 * 1_073_741_824,
-  /** The WAL is written into the file about this often: rarer stalls less, longer reads slower. */
-  checkpointBytes: 8 * 1_048_576,
+  /**
+   * The WAL is written into the file after so many bytes of events, or so many appends, each of
+   * which writes some pages however few its events are. Appends wait for it, so each time is short.
+   */
+  checkpointBytes: 4 * 1_048_576,
+  checkpointAppends: 100,
   /** The ballast is written this long after the start: the first requests need the disk more. */
   ballastDelayMs: 1_000,
   /** One batch that is read holds about so much data, however many events were asked for. */
