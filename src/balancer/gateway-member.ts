@@ -38,6 +38,8 @@ export class GatewayMember implements AsyncDisposable {
   readonly #options: MemberOptions;
   #inFlight = 0;
   #requests = 0;
+  /** Its requests when it was last found ready; undefined since it was found otherwise. */
+  #requestsWhenReady: number | undefined;
   #failures = 0;
   #isDraining = false;
   /** Those who wait until nothing is in flight. */
@@ -62,6 +64,7 @@ export class GatewayMember implements AsyncDisposable {
       clock,
       intervalMs: limits.probeIntervalMs,
       timeoutMs: limits.probeTimeoutMs,
+      isAtRest: () => this.#requests === this.#requestsWhenReady,
       found: (result) => this.#probed(result),
     });
   }
@@ -137,6 +140,7 @@ export class GatewayMember implements AsyncDisposable {
   }
 
   #probed(result: Readiness): void {
+    this.#requestsWhenReady = result === "ready" ? this.#requests : undefined;
     this.pool.closeStale();
     if (result === "silent") {
       this.#health.failed("probe");

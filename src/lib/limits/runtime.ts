@@ -50,6 +50,8 @@ export const runtimeLimits = {
   /** What a box's name adds to it: `/worker-` and a worker's name, a number and `.sock`. */
   socketNameBytesMax: 40,
   probeIntervalMs: 500,
+  /** Of a gateway that is ready and gets no requests, so many probes are left out at a time. */
+  probesLeftOutMax: 3,
   probeTimeoutMs: 1_000,
   ejectAfterFailures: 2,
   ejectionMs: 1_000,
