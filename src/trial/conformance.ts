@@ -9,7 +9,7 @@ import { patiently } from "./patience.ts";
 import { type ChosenEngines, placesOn } from "./places.ts";
 import { questionsAbout } from "./question.ts";
 import { type Outcome, runTrial, type TrialOptions, type Way } from "./trial.ts";
-import { type Check, verdictOn } from "./verdict.ts";
+import { type Check, outdatedIn, verdictOn } from "./verdict.ts";
 
 /** What `--json` prints. */
 export interface ConformanceReport {
@@ -50,6 +50,7 @@ export async function checkConformance(options: ConformanceOptions): Promise<Con
   const typesOf = (worker: string) => typesHandledBy(definition, worker);
   const checks: Check[] = [];
   const warnings = new Set([...inputs.missing, ...missing].map((what) => `left out: ${what}`));
+  const outdated = new Set<string>();
   const name = `millrace-trial-${options.random.bytes(6).toString("hex")}`;
   // An address that is none is told before anything is started.
   placesOn(chosen, name, options.clock);
@@ -59,11 +60,9 @@ export async function checkConformance(options: ConformanceOptions): Promise<Con
       await trials.run({}, "embedded"),
       await trials.run({}, "embedded again"),
     ] as const;
-    const verdict = verdictOn(
-      way,
-      { embedded, chosen: await trials.run(chosen, "chosen") },
-      typesOf,
-    );
+    for (const outcome of embedded) for (const name of outdatedIn(outcome)) outdated.add(name);
+    const outcomes = { embedded, chosen: await trials.run(chosen, "chosen"), outdated };
+    const verdict = verdictOn(way, outcomes, typesOf);
     checks.push(...verdict.checks);
     for (const warning of verdict.warnings) warnings.add(warning);
   }

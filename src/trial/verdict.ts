@@ -7,6 +7,8 @@ import type { Outcome, Way } from "./trial.ts";
 export interface Trials {
   readonly embedded: readonly [Outcome, Outcome];
   readonly chosen: Outcome;
+  /** Answers that are out of date on the embedded engines, in this way of publishing or another. */
+  readonly outdated: ReadonlySet<string>;
 }
 
 export interface Check {
@@ -31,7 +33,7 @@ const rowsShownMax = 3;
 
 export function verdictOn(
   way: Way,
-  { embedded, chosen }: Trials,
+  { embedded, chosen, outdated }: Trials,
   typesOf: (worker: string) => ReadonlySet<string>,
 ): Verdict {
   const compare = (tablesOf: (outcome: Outcome) => readonly Table[]) =>
@@ -51,21 +53,21 @@ export function verdictOn(
   ];
   return {
     checks: [
-      promiseCheck(way, { embedded, chosen }, typesOf),
+      promiseCheck(way, embedded, chosen, typesOf),
       orderCheck(way, embedded[0], chosen),
       ...compared.map(([name, { differences }, what]) => {
         const findings = differences.flatMap(told);
         return { way, name, isSame: findings.length === 0, compared: what, findings };
       }),
-      cacheCheck(way, embedded, chosen),
+      cacheCheck(way, outdated, chosen),
     ],
     warnings: [
       ...compared
         .flatMap(([, { unrepeatable }]) => unrepeatable)
         .map((what) => `not compared: ${what}, which differs between two embedded trials`),
-      ...staleOnBoth(embedded, chosen).map(
-        (name) => `out of date in the cache everywhere: ${name}`,
-      ),
+      ...[...outdatedIn(chosen)]
+        .filter((name) => outdated.has(name))
+        .map((name) => `out of date in the cache everywhere: ${name}`),
     ],
   };
 }
@@ -73,7 +75,8 @@ export function verdictOn(
 /** What is promised holds in each trial by itself; where it does not, nothing else counts. */
 function promiseCheck(
   way: Way,
-  { embedded, chosen }: Trials,
+  embedded: Trials["embedded"],
+  chosen: Outcome,
   typesOf: (worker: string) => ReadonlySet<string>,
 ): Check {
   const findings = [
@@ -103,22 +106,18 @@ const deadLetters = ({ workers }: Outcome): Table[] =>
     rows: dead.map(({ event: { type, key }, called }): Row => ({ type, key, id: called })),
   }));
 
-function cacheCheck(way: Way, embedded: Trials["embedded"], chosen: Outcome): Check {
-  const known = new Set(staleOnBoth(embedded, chosen));
+/** What is out of date everywhere is the application's doing: it does not touch what it changes. */
+function cacheCheck(way: Way, outdated: ReadonlySet<string>, chosen: Outcome): Check {
   const findings = chosen.answers
-    .filter(({ name, stale }) => stale !== undefined && !known.has(name))
+    .filter(({ name, stale }) => stale !== undefined && !outdated.has(name))
     .map(({ name, stale }) => `${name}: ${stale}`);
   const compared = `${chosen.answers.length} answers, through the cache and without it`;
   return { way, name: "cache", isSame: findings.length === 0, compared, findings };
 }
 
-/** The application's own doing: a handler that does not touch what it changes. */
-function staleOnBoth(embedded: Trials["embedded"], chosen: Outcome): string[] {
-  const stale = (outcome: Outcome) =>
-    outcome.answers.flatMap((answer) => (answer.stale === undefined ? [] : [answer.name]));
-  const there = new Set(embedded.flatMap(stale));
-  return stale(chosen).filter((name) => there.has(name));
-}
+/** Answers that are not what the database says. */
+export const outdatedIn = ({ answers }: Outcome): ReadonlySet<string> =>
+  new Set(answers.filter(({ stale }) => stale !== undefined).map(({ name }) => name));
 
 function told({ table, embedded, chosen }: Difference): string[] {
   const rows = (which: string, list: readonly Row[]) => [

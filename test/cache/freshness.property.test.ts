@@ -74,10 +74,10 @@ class World {
     const common = { clock, ttlMs: 1_000 };
     const memory = () => createMemoryCache({ bytesMax: 100_000, clock });
     const touches = this.database.touches(() => this.#pause());
-    const store = this.#late(memory());
+    const store = memory();
     this.caches = {
       following: [1, 2].map(() => createCache({ engine: memory(), touches, ...common })),
-      shared: [1, 2].map(() => createCache({ engine: store, ...common })),
+      shared: [1, 2].map((self) => createCache({ engine: this.#late(store, self), ...common })),
       alone: [createCache({ engine: memory(), ...common })],
     }[setting];
   }
@@ -167,8 +167,11 @@ class World {
     return this.#scheduler.schedule(Promise.resolve());
   }
 
-  /** The same store for all, a way off: each call arrives late, and so does its answer. */
-  #late(engine: CacheEngine): CacheEngine {
+  /**
+   * The same store for all, a way off: each call arrives late, and so does its answer. Holders have
+   * names of their own among those of an instance, and with its name among all.
+   */
+  #late(engine: CacheEngine, self: number): CacheEngine {
     const late = async <Result>(call: () => Promise<Result>): Promise<Result> => {
       await this.#pause();
       const result = await call();
@@ -179,8 +182,8 @@ class World {
       shared: true,
       get: (key) => late(() => engine.get(key)),
       fill: (key, value, fence, ttlMs) => late(() => engine.fill(key, value, fence, ttlMs)),
-      block: (keys, holder) => late(() => engine.block(keys, holder)),
-      release: (keys, holder) => late(() => engine.release(keys, holder)),
+      block: (keys, holder) => late(() => engine.block(keys, `${self}.${holder}`)),
+      release: (keys, holder) => late(() => engine.release(keys, `${self}.${holder}`)),
       clear: () => late(() => engine.clear()),
       close: () => engine.close(),
     };

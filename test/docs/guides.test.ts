@@ -74,7 +74,7 @@ class Reader implements AsyncDisposable {
     const app = /(\S+\.ts)/.exec(text)?.[1] ?? "app.ts";
     await this.#system?.stop();
     this.#system = await startSystem(join(this.#folder, app), {
-      readyPaths: [`/${ready}`],
+      readyPaths: ready.split(",").map((path) => `/${path}`),
       data: join(this.#folder, ".millrace"),
       ...environmentOf(text),
     });

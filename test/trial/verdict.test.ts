@@ -6,7 +6,7 @@
 import { describe, expect, it } from "vitest";
 import { inputSource } from "../../src/trial/publisher.ts";
 import type { Outcome } from "../../src/trial/trial.ts";
-import { verdictOn } from "../../src/trial/verdict.ts";
+import { outdatedIn, verdictOn } from "../../src/trial/verdict.ts";
 
 const ids = ["input-1", "input-2", "input-3"];
 const event = (id: string) => ({ id, source: inputSource, type: "a", key: "k", isFollowUp: false });
@@ -49,10 +49,16 @@ function outcome(made: Made = {}): Outcome {
   };
 }
 
-const judge = (chosen: Made, embedded: Made = {}, again: Made = embedded) => {
+const judge = (
+  chosen: Made,
+  embedded: Made = {},
+  again: Made = embedded,
+  outdated: ReadonlySet<string> = outdatedIn(outcome(embedded)),
+) => {
   const trials = {
     embedded: [outcome(embedded), outcome(again)],
     chosen: outcome(chosen),
+    outdated,
   } as const;
   const { checks, warnings } = verdictOn("one by one", trials, () => new Set(["a"]));
   const findings = checks.flatMap(({ name, isSame, findings }) => {
@@ -109,6 +115,11 @@ it("tells what breaks on the embedded engines, too", () => {
 
 it("warns of what the application does by itself", () => {
   expect(judge({ stale: "1 instead of 2" }, { stale: "1 instead of 3" })).toEqual({
+    findings: [],
+    warnings: ["out of date in the cache everywhere: w.q"],
+  });
+  // Out of date there when it was published in another way.
+  expect(judge({ stale: "1 instead of 2" }, {}, {}, new Set(["w.q"]))).toEqual({
     findings: [],
     warnings: ["out of date in the cache everywhere: w.q"],
   });
