@@ -1,5 +1,6 @@
 import { systemClock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
 import { type Flags, parseConfig } from "../runtime/config.ts";
 import { existingDataFolder } from "../runtime/data-folder.ts";
 import { createEngines } from "../runtime/engines.ts";
@@ -24,9 +25,9 @@ export async function runTrace({ id, flags, output }: Call): Promise<ExitCode> {
   await using engines = createEngines({ config, data, clock: systemClock, onFatal });
   const traces = await waterfallsOf(await engines.spans(), id);
   if (traces.length === 0) {
+    const first = `of each its first ${limits.tracedEventsMax} events`;
     throw new MillraceError("MR_EVENT_NOT_FOUND", `Nothing was recorded of ${id}.`, {
-      remedy:
-        "Of a busy system only some requests are traced, and old traces make room for new ones.",
+      remedy: `Of a busy system only some requests are traced, ${first}; old traces make room.`,
     });
   }
   if (output.json) {
