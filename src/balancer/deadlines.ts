@@ -1,4 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
+import { type Placed, SwapSet } from "../lib/swap-set.ts";
 
 /**
  * What everything that waits here has to be done by. One timer looks at all of them, because a
@@ -7,7 +8,7 @@ import type { Clock } from "../lib/clock.ts";
  */
 export class Deadlines implements Disposable {
   readonly #clock: Clock;
-  readonly #open = new Set<Deadline>();
+  readonly #open = new SwapSet<Deadline>();
   readonly #timer: Disposable;
 
   constructor(clock: Clock, checkMs: number) {
@@ -29,12 +30,13 @@ export class Deadlines implements Disposable {
 
   #check(): void {
     const nowMs = this.#clock.monotonic();
-    for (const deadline of this.#open) deadline.check(nowMs);
+    this.#open.visit((deadline) => deadline.check(nowMs));
   }
 }
 
 /** One moving deadline: each step of a request sets it anew. */
-export class Deadline implements Disposable {
+export class Deadline implements Disposable, Placed {
+  place = -1;
   readonly #clock: Clock;
   readonly #forget: () => void;
   #dueMs = Number.POSITIVE_INFINITY;
