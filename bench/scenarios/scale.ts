@@ -4,7 +4,7 @@ import { startMillrace } from "../systems/millrace.ts";
 import { startNats } from "../systems/nats.ts";
 import { startPostgres, startRedis } from "../systems/servers.ts";
 import { type Context, type Figures, type Scenario, Skipped } from "./scenario.ts";
-import { throughputOf } from "./throughput.ts";
+import { balancerAnd, throughputOf } from "./throughput.ts";
 
 const request = { kind: "event", path: "/events/note.posted" } as const;
 
@@ -16,7 +16,7 @@ const scaled = (count: number): Scenario => ({
   run: async (context) => {
     const size = { gateways: count, instances: count };
     await using system = await startMillrace({ app: "light", through: "balancer", ...size });
-    return await throughputOf(system, request, context);
+    return await throughputOf(system, request, context, { sharedBy: balancerAnd(count) });
   },
 });
 

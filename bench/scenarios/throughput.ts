@@ -30,13 +30,20 @@ export function figuresOf(result: Throughput): Figures {
   };
 }
 
+export interface ThroughputOptions {
+  readonly connections?: number;
+  /** Processes that share the requests: each of them has to see enough of them to be warm. */
+  readonly sharedBy?: number;
+}
+
 export async function throughputOf(
   system: SystemUnderTest,
   request: RequestPlan,
   { pace, say }: Context,
-  connections?: number,
+  { connections, sharedBy = 1 }: ThroughputOptions = {},
 ): Promise<Figures> {
-  const { seconds, warmSeconds } = pace;
+  const { seconds } = pace;
+  const warmSeconds = pace.warmSeconds * sharedBy;
   const plan = { request, seconds, warmSeconds, ...(connections !== undefined && { connections }) };
   const figures = figuresOf(await measureThroughput(system, plan));
   say(throughputText(figures));
@@ -57,17 +64,21 @@ const ours = (
   app: AppName,
   request: RequestPlan,
   options: Partial<MillraceOptions>,
+  { sharedBy = 1 }: ThroughputOptions = {},
 ): Scenario => ({
   id,
   title,
   run: async (context) => {
     await using system = await startMillrace({ app, ...options });
-    const connections = request.kind === "lines" ? connectionsWithLines : undefined;
-    return await throughputOf(system, request, context, connections);
+    const connections = request.kind === "lines" ? { connections: connectionsWithLines } : {};
+    return await throughputOf(system, request, context, { ...connections, sharedBy });
   },
 });
 
 const one = { gateways: 1, through: "gateway" } as const;
+
+/** The processes that share the requests where so many gateways stand behind the balancer. */
+export const balancerAnd = (gateways: number): number => 1 + gateways;
 
 /** Bare Fastify, on a Unix socket as a gateway is, and the scenarios of throughput. */
 export const throughputScenarios: readonly Scenario[] = [
@@ -86,9 +97,14 @@ export const throughputScenarios: readonly Scenario[] = [
     oneEvent,
     one,
   ),
-  ours("1b", "the same, the whole picture through the load balancer", "light", oneEvent, {
-    through: "balancer",
-  }),
+  ours(
+    "1b",
+    "the same, the whole picture through the load balancer",
+    "light",
+    oneEvent,
+    { gateways: 2, through: "balancer" },
+    { sharedBy: balancerAnd(2) },
+  ),
   ours("1c", "one event a request, real handlers, straight to one gateway", "real", oneEvent, one),
   ours("2a", "200 events a request (NDJSON), light handlers", "light", lines, one),
   ours("2b", "the same, handlers in their batch form", "batch", lines, one),

@@ -1,6 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
+import { type Placed, SwapSet } from "../lib/swap-set.ts";
 
-interface Watched {
+interface Watched extends Placed {
   /** By the monotonic clock. */
   readonly dueMs: number;
   readonly expire: () => void;
@@ -13,7 +14,7 @@ interface Watched {
  */
 export class TimeLimits {
   readonly #clock: Clock;
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new SwapSet<Watched>();
   #alarm: Disposable | undefined;
   #alarmMs = Number.POSITIVE_INFINITY;
 
@@ -24,7 +25,8 @@ export class TimeLimits {
   /** Ends as `work` does, or rejects with what `timeUp` makes once `ms` have passed before. */
   within(ms: number, work: PromiseLike<unknown>, timeUp: () => Error): Promise<void> {
     return new Promise((resolve, reject) => {
-      const watched = {
+      const watched: Watched = {
+        place: -1,
         dueMs: this.#clock.monotonic() + ms,
         expire: () => reject(timeUp()),
       };
@@ -59,13 +61,13 @@ export class TimeLimits {
     this.#alarmMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#clock.monotonic();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const watched of this.#watched) {
+    this.#watched.visit((watched) => {
       if (watched.dueMs > nowMs) nextMs = Math.min(nextMs, watched.dueMs);
       else {
         this.#watched.delete(watched);
         watched.expire();
       }
-    }
+    });
     if (nextMs < Number.POSITIVE_INFINITY) this.#setAlarm(nextMs);
   }
 }
