@@ -4,7 +4,8 @@ import { cpuBetween, residentBytes, sharedBytes } from "../measure/processes.ts"
 import { startMillrace } from "../systems/millrace.ts";
 import type { Context, Figures, Scenario } from "./scenario.ts";
 
-const settleMs = 3_000;
+/** What a start leaves to do, compiling and collecting most of all, is not rest yet. */
+const settleMs = 12_000;
 const restMs = 10_000;
 
 /** What a system costs that nobody asks for anything. */
