@@ -11,6 +11,7 @@ import {
   type QueryResult,
 } from "kysely";
 import { MillraceError } from "../lib/errors.ts";
+import { InsertTexts } from "./insert-texts.ts";
 
 /** What a statement came to. */
 export interface HandleResult {
@@ -47,7 +48,8 @@ export interface Handle {
 
 /** Makes the handles of a dialect. */
 export function handlesOf(dialect: HandleDialect): (execute: Execute) => Handle {
-  const { adapter, compiler, introspect } = dialect;
+  const { adapter, introspect } = dialect;
+  const compiler = new InsertTexts(dialect.compiler);
   const refuse = refusalOf(dialect.refused);
   return (execute) => {
     let isOpen = true;

@@ -23,6 +23,17 @@ export function isRfc3339(text: string): boolean {
 const daysIn = (year: number, month: number): number =>
   new Date(Date.UTC(year, month, 0)).getUTCDate();
 
-/** The time that such a text means. `Date` knows no leap seconds: theirs is the second before. */
-export const dateOfRfc3339 = (text: string): Date =>
-  new Date(text.includes(":60") ? text.replace(/:60(?=[.Zz+-])/, ":59") : text);
+let lastText = "";
+let lastMs = Number.NaN;
+
+/**
+ * The time that such a text means. `Date` knows no leap seconds: theirs is the second before. Events
+ * that come together often have the same time, whose text is read once.
+ */
+export function dateOfRfc3339(text: string): Date {
+  if (text !== lastText) {
+    lastMs = Date.parse(text.includes(":60") ? text.replace(/:60(?=[.Zz+-])/, ":59") : text);
+    lastText = text;
+  }
+  return new Date(lastMs);
+}

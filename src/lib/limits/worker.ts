@@ -77,6 +77,8 @@ export const workerLimits = {
   // Database.
   /** Kept per connection, by their text. Handlers have tens; texts with lists in them have many. */
   preparedStatementsMax: 500,
+  /** Texts of inserts that are kept, by table, columns and number of rows. */
+  insertTextsMax: 500,
   /** Other instances wait at start while one migrates; a large table takes minutes to rebuild. */
   migrationWaitMs: 600_000,
   databaseConnectMs: 5_000,
