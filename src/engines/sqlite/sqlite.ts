@@ -102,6 +102,7 @@ function configure(db: DatabaseSync, options: SqliteOptions & { inMemory: boolea
   // After a checkpoint the WAL is cut to this, so that one large transaction does not stay for
   // ever.
   setPragma(db, "journal_size_limit", limits.walBytesMax);
+  setPragma(db, "wal_autocheckpoint", limits.checkpointPages);
   setPragma(db, "trusted_schema", 0);
 }
 
