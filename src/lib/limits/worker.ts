@@ -78,8 +78,8 @@ export const workerLimits = {
   /** Kept per connection, by their text. Handlers have tens; texts with lists in them have many. */
   preparedStatementsMax: 500,
   /**
-   * A commit that finds so many pages in the WAL writes them into the file, and keeps waiting whoever
-   * comes next. SQLite's own 1,000 take 10 to 20 ms; these take a few, and no more together.
+   * A commit that finds so many pages in the WAL writes them into the file, and keeps whoever comes
+   * next waiting. SQLite's own 1,000 take 10 to 20 ms; these take a few, and no more together.
    */
   checkpointPages: 200,
   /** Texts of inserts that are kept, by table, columns and number of rows. */
