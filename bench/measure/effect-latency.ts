@@ -1,10 +1,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { assertAllSucceeded, type LoadResult, runLoad } from "../load/load.ts";
-import type { RequestPlan } from "../load/request.ts";
+import { nowUs, type RequestPlan } from "../load/request.ts";
 import type { SystemUnderTest } from "../systems/system.ts";
 import type { WatchAnswer, WatchMessage } from "./effect-watch.ts";
 import { Histogram } from "./histogram.ts";
+import { cpuBetween, usageOfTree } from "./processes.ts";
 import { nextNumber, notePublished, untilApplied } from "./throughput.ts";
 
 export interface EffectLatencyPlan {
@@ -24,6 +25,10 @@ export interface EffectLatency {
   readonly answers: Histogram;
   /** … to its effect being visible in a worker's database: all workers' together. */
   readonly effects: Histogram;
+  /** Microseconds of processor time an event, in all processes of the system. */
+  readonly cpuUs: number;
+  /** How many cores the system, the generator and who looks for effects kept busy meanwhile. */
+  readonly busyCores: number;
 }
 
 /** Open loop: a constant rate, whatever the answers take. One event a request. */
@@ -41,15 +46,25 @@ export async function measureEffectLatency(
     const firstNumber = nextNumber(system);
     const { target } = system;
     const rate = { perSecond, seconds, leadSeconds };
+    const usage = () => [...system.usage(), ...usageOfTree(watch.pid ?? 0, () => "watch")];
+    const before = usage();
     const tally: LoadResult = await runLoad({ target, request, ...rate, connections, firstNumber });
     assertAllSucceeded(tally);
     notePublished(system, tally.succeeded);
     await untilApplied(system);
+    const used = cpuBetween(before, usage());
+    const tookUs = nowUs() - tally.startedUs;
     tell({ kind: "report", fromUs: tally.startedUs + leadSeconds * 1_000_000 });
     const [stored] = (await once(watch, "message")) as [WatchAnswer];
     const effects = new Histogram();
     for (const one of stored) effects.merge(new Histogram(one));
-    return { answers: tally.times, effects };
+    const usedUs = [...used.values()].reduce((sum, us) => sum + us, 0);
+    return {
+      answers: tally.times,
+      effects,
+      cpuUs: (usedUs - (used.get("watch") ?? 0)) / tally.succeeded,
+      busyCores: (usedUs + tally.cpuUs) / tookUs,
+    };
   } finally {
     watch.kill("SIGKILL");
   }

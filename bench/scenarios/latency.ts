@@ -24,15 +24,19 @@ async function run({ found, pace, say }: Context): Promise<Figures> {
   await measure(50, pace.warmSeconds);
   const figures: Record<string, number> = { peakPerSecond: peak };
   for (const share of shares) {
-    const { answers, effects } = await measure(share, pace.latencySeconds);
+    const measured = await measure(share, pace.latencySeconds);
+    const { answers, effects, cpuUs, busyCores } = measured;
     const [answer, effect] = [latencyOf(answers), latencyOf(effects)];
     for (const name of ["p50", "p99", "p999", "max"] as const) {
       figures[`${share}% effect ${name}Ms`] = effect[name];
       figures[`${share}% answer ${name}Ms`] = answer[name];
     }
+    figures[`${share}% cpuUs`] = cpuUs;
+    figures[`${share}% busyCores`] = busyCores;
     const { p50, p99, p999, max } = effect;
     const times = [p50, p99, p999, max].map((ms) => ms.toFixed(1)).join(" / ");
-    say(`at ${share}% of the peak, to the effects: p50 / p99 / p99.9 / max ${times} ms`);
+    const cost = `${cpuUs.toFixed(0)} µs of processor time each, ${busyCores.toFixed(1)} cores busy`;
+    say(`at ${share}% of the peak, to the effects: p50 / p99 / p99.9 / max ${times} ms; ${cost}`);
   }
   return figures;
 }

@@ -27,8 +27,8 @@ let lastText = "";
 let lastMs = Number.NaN;
 
 /**
- * The time that such a text means. `Date` knows no leap seconds: theirs is the second before. Events
- * that come together often have the same time, whose text is read once.
+ * The time that such a text means. `Date` knows no leap seconds: theirs is the second before.
+ * Events that come together often have the same time, whose text is read once.
  */
 export function dateOfRfc3339(text: string): Date {
   if (text !== lastText) {
