@@ -16,10 +16,6 @@ export interface Placed {
 export class SwapSet<Member extends Placed> {
   readonly #members: Member[] = [];
 
-  get size(): number {
-    return this.#members.length;
-  }
-
   /** Does nothing where it is in already. */
   add(member: Member): void {
     if (member.place < 0) member.place = this.#members.push(member) - 1;
