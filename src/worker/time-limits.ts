@@ -68,6 +68,6 @@ export class TimeLimits {
         watched.expire();
       }
     });
-    if (nextMs < Number.POSITIVE_INFINITY) this.#setAlarm(nextMs);
+    if (nextMs < this.#alarmMs) this.#setAlarm(nextMs);
   }
 }
