@@ -24,44 +24,42 @@ export class InsertTexts implements QueryCompiler {
   }
 
   compileQuery(query: RootOperationNode, queryId: QueryId): CompiledQuery {
-    const rows = InsertQueryNode.is(query) ? plainRows(query) : undefined;
-    const shape = rows && shapeOf(query as InsertQueryNode, rows.length);
-    if (rows === undefined || shape === undefined) {
-      return this.#compiler.compileQuery(query, queryId);
-    }
-    const sql = this.#texts.get(shape);
-    if (sql !== undefined) return { query, queryId, sql, parameters: parametersOf(rows) };
+    const insert = InsertQueryNode.is(query) ? plainInsert(query) : undefined;
+    if (insert === undefined) return this.#compiler.compileQuery(query, queryId);
+    const sql = this.#texts.get(insert.shape);
+    if (sql !== undefined) return { query, queryId, sql, parameters: parametersOf(insert.rows) };
     const compiled = this.#compiler.compileQuery(query, queryId);
     if (this.#texts.size >= limits.insertTextsMax) this.#texts.clear();
-    this.#texts.set(shape, compiled.sql);
+    this.#texts.set(insert.shape, compiled.sql);
     return compiled;
   }
 }
 
 type Rows = readonly PrimitiveValueListNode[];
 
-const plainParts = new Set(["kind", "into", "columns", "values"]);
-
-/** The rows of an insert that has no other part, and whose values are all parameters. */
-function plainRows(query: InsertQueryNode): Rows | undefined {
-  const { values } = query;
-  if (values === undefined || !ValuesNode.is(values)) return undefined;
-  for (const part in query) {
-    if (!plainParts.has(part) && query[part as keyof InsertQueryNode] !== undefined) {
-      return undefined;
-    }
-  }
-  const rows = values.values;
-  return rows.every((row) => PrimitiveValueListNode.is(row)) ? (rows as Rows) : undefined;
+interface PlainInsert {
+  /** What the text depends on: the names, and how many rows there are. */
+  readonly shape: string;
+  readonly rows: Rows;
 }
 
-/** What the text depends on: the names, and how many rows there are. */
-function shapeOf({ into, columns }: InsertQueryNode, rows: number): string | undefined {
-  if (into === undefined || columns === undefined || !TableNode.is(into)) return undefined;
+const plainParts = new Set(["kind", "into", "columns", "values"]);
+
+/** Undefined where an insert has any other part, or a value that is no parameter. */
+function plainInsert(query: InsertQueryNode): PlainInsert | undefined {
+  const { into, columns, values } = query;
+  if (into === undefined || columns === undefined || values === undefined) return undefined;
+  if (!TableNode.is(into) || !ValuesNode.is(values)) return undefined;
+  for (const part in query) {
+    const isSet = query[part as keyof InsertQueryNode] !== undefined;
+    if (isSet && !plainParts.has(part)) return undefined;
+  }
+  if (!values.values.every((row) => PrimitiveValueListNode.is(row))) return undefined;
+  const rows = values.values as Rows;
   const { schema, identifier } = into.table;
-  let shape = `${rows}\0${schema?.name ?? ""}\0${identifier.name}`;
+  let shape = `${rows.length}\0${schema?.name ?? ""}\0${identifier.name}`;
   for (const { column } of columns) shape += `\0${column.name}`;
-  return shape;
+  return { shape, rows };
 }
 
 function parametersOf(rows: Rows): readonly unknown[] {
