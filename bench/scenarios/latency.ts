@@ -25,8 +25,8 @@ async function run({ found, pace, say }: Context): Promise<Figures> {
   const figures: Record<string, number> = { peakPerSecond: peak };
   for (const share of shares) {
     const measured = await measure(share, pace.latencySeconds);
-    const { answers, effects, cpuUs, busyCores } = measured;
-    const [answer, effect] = [latencyOf(answers), latencyOf(effects)];
+    const [answer, effect] = [latencyOf(measured.answers), latencyOf(measured.effects)];
+    const { cpuUs, busyCores } = measured;
     for (const name of ["p50", "p99", "p999", "max"] as const) {
       figures[`${share}% effect ${name}Ms`] = effect[name];
       figures[`${share}% answer ${name}Ms`] = answer[name];

@@ -64,7 +64,7 @@ const ours = (
   app: AppName,
   request: RequestPlan,
   options: Partial<MillraceOptions>,
-  { sharedBy = 1 }: ThroughputOptions = {},
+  sharedBy = 1,
 ): Scenario => ({
   id,
   title,
@@ -103,7 +103,7 @@ export const throughputScenarios: readonly Scenario[] = [
     "light",
     oneEvent,
     { gateways: 2, through: "balancer" },
-    { sharedBy: balancerAnd(2) },
+    balancerAnd(2),
   ),
   ours("1c", "one event a request, real handlers, straight to one gateway", "real", oneEvent, one),
   ours("2a", "200 events a request (NDJSON), light handlers", "light", lines, one),
