@@ -186,7 +186,7 @@ class FastifyGateway implements Gateway {
       arrivals: this.#arrivals,
       publisher: new Publisher(system, producer, queue, clock),
       identities: new Identities({ newId: idMaker(clock), keyRequired }),
-      standings: createStandings(system, workers),
+      standings: createStandings(system, workers, clock),
     };
   }
 }

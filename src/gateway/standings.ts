@@ -1,4 +1,6 @@
+import type { Clock } from "../lib/clock.ts";
 import { asError, isMillraceError, MillraceError } from "../lib/errors.ts";
+import { limits } from "../lib/limits.ts";
 import type { SystemDefinition } from "../system/system.ts";
 import type { Place, ScheduledId, Standing, WorkerLink } from "../worker/link.ts";
 
@@ -32,6 +34,7 @@ export interface Standings {
 export function createStandings(
   system: SystemDefinition,
   links: ReadonlyMap<string, WorkerLink>,
+  clock: Clock,
 ): Standings {
   const handling = new Map<string, string[]>();
   for (const { name, handlers } of system.workers) {
@@ -42,8 +45,9 @@ export function createStandings(
   return {
     async of(type, place, waitMs, signal) {
       const names = handling.get(type) ?? [];
+      const endMs = clock.monotonic() + waitMs;
       const standings = await Promise.all(
-        names.map((name) => standingAt(links.get(name), place, waitMs, signal)),
+        names.map((name) => standingAt(links.get(name), place, { clock, endMs, signal })),
       );
       return new Map(standings.map((standing, index) => [names[index] ?? "", standing]));
     },
@@ -59,18 +63,37 @@ export function createStandings(
   };
 }
 
-/** One worker that is down must not hide how the others stand. */
+interface Waiting {
+  readonly clock: Clock;
+  /** On the monotonic clock. */
+  readonly endMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One worker that is down must not hide how the others stand. While there is time, it is asked
+ * again: it may be starting, or about to be there anew.
+ */
 async function standingAt(
   link: WorkerLink | undefined,
   place: Place,
-  waitMs: number,
-  signal: AbortSignal,
+  { clock, endMs, signal }: Waiting,
 ): Promise<KnownStanding> {
   if (link === undefined) return { state: "unknown", error: "MR_WORKER_UNAVAILABLE" };
-  try {
-    return await link.standing(place, waitMs, signal);
-  } catch (error) {
-    return { state: "unknown", error: isMillraceError(error) ? error.code : asError(error).name };
+  for (;;) {
+    const leftMs = Math.max(0, endMs - clock.monotonic());
+    try {
+      return await link.standing(place, leftMs, signal);
+    } catch (error) {
+      const isThere = !isMillraceError(error, "MR_WORKER_UNAVAILABLE");
+      if (isThere || signal.aborted || endMs - clock.monotonic() < limits.linkProbeMs) {
+        return {
+          state: "unknown",
+          error: isMillraceError(error) ? error.code : asError(error).name,
+        };
+      }
+    }
+    await clock.sleep(limits.linkProbeMs, signal);
   }
 }
 

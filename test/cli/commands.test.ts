@@ -105,7 +105,7 @@ it("runs the picture in parts, which find each other", async () => {
   );
   await until(isReady);
   const published = await run(
-    ["events", "publish", "note.written", '{"author":"ada","text":"hi"}', "--wait", "5"],
+    ["events", "publish", "note.written", '{"author":"ada","text":"hi"}', "--wait", "30"],
     { cwd: folder, env },
   );
   expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining("applied by every") });

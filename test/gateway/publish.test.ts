@@ -135,6 +135,18 @@ it("waits as the client prefers: 200 once all workers applied the event, else 20
   expect(minimal.headers.get("millrace-position")).toBe("14:3");
 });
 
+it("waits for a worker that cannot be reached yet as for one that has not come so far", async () => {
+  const { fetch, timelines } = await startGateway();
+  timelines.absences = 2;
+  const done = await fetch(path, json(ada, { prefer: "wait=30" }));
+  expect(done.status).toBe(200);
+  expect(timelines.waited).toHaveLength(3);
+  expect(timelines.waited.at(-1)).toBeLessThan(timelines.waited[0] ?? 0);
+
+  timelines.absences = Number.POSITIVE_INFINITY;
+  expect((await fetch(path, json(ada, { prefer: "wait=1" }))).status).toBe(202);
+});
+
 it("takes events of zod, ArkType and Valibot alike, and points to each fault", async () => {
   const events = [
     defineEvent("by.zod", { data: z.object({ name: z.string() }), key: ({ name }) => name }),

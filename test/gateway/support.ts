@@ -59,6 +59,8 @@ export class TestWorker implements WorkerLink {
   readonly asked: { name: string; search: string; after: readonly Place[] }[] = [];
   state: Standing = { state: "done" };
   waited: number[] = [];
+  /** So many questions where an event stands meet nobody. */
+  absences = 0;
   answer: () => Promise<string> = async () => '[{"text":"hello"}]';
 
   constructor(name: string) {
@@ -72,6 +74,7 @@ export class TestWorker implements WorkerLink {
 
   async standing(_place: Place, waitMs: number): Promise<Standing> {
     this.waited.push(waitMs);
+    if (this.absences-- > 0) throw new MillraceError("MR_WORKER_UNAVAILABLE", "not there");
     return this.state;
   }
 
