@@ -15,9 +15,9 @@ export const usage = `npm run bench -- [options]
   --quick        a few minutes: shorter, one round, the central scenarios
   --only IDS     scenarios by comma: 1a,1b,fastify
   --rounds N     how often each is measured; figures are medians (full: 3, quick: 1)
-  --seconds N    how long each throughput is measured
+  --seconds N    how long a turn of a throughput is
   --json FILE    where to write what was found
-  --compare      guard the ratios against those stored in bench/figures.json
+  --compare      guard the ratios against those stored of a run of the same pace
   --report       measure nothing; write tables and plots of the docs from bench/figures.json`;
 
 /** @throws a sentence that says what is wrong */

@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync } from "node:fs";
+import { Ceiling } from "./measure/ceiling.ts";
 import { describeMachine, type Machine, machineText } from "./measure/machine.ts";
 import type { Options } from "./options.ts";
 import { scenarios } from "./scenarios/all.ts";
-import { type Figures, type Scenario, Skipped } from "./scenarios/scenario.ts";
+import { type Figures, type Pace, type Scenario, Skipped } from "./scenarios/scenario.ts";
 import { benchFolder } from "./systems/place.ts";
 
 /** Everything that one run found, as it is written to JSON. */
@@ -17,6 +18,9 @@ export interface Run {
   readonly failed: Readonly<Record<string, string>>;
 }
 
+type Collected = { -readonly [Part in "found" | "skipped" | "failed"]: Mutable<Run[Part]> };
+type Mutable<Part> = { -readonly [Name in keyof Part]: Part[Name] };
+
 /**
  * Rounds, and in each the scenarios one after the other: what is compared was measured within
  * minutes, under the same conditions.
@@ -26,28 +30,53 @@ export async function runScenarios(options: Options): Promise<Run> {
   rmSync(benchFolder, { recursive: true, force: true });
   mkdirSync(benchFolder, { recursive: true });
   const chosen = choose(options);
+  const { pace } = options;
   const machine = describeMachine(benchFolder);
   console.log(machineText(machine));
-  const found: Record<string, Figures[]> = {};
-  const skipped: Record<string, string> = {};
-  const failed: Record<string, string> = {};
-  for (let round = 1; round <= options.pace.rounds; round++) {
-    console.log(`\nround ${round} of ${options.pace.rounds}`);
-    const ofRound = new Map<string, Figures>();
-    for (const scenario of chosen) {
-      const { id, once } = scenario;
-      if ((once && round > 1) || id in skipped) continue;
-      const outcome = await attempt(scenario, { pace: options.pace, round, found: ofRound });
-      if (outcome instanceof Skipped) skipped[id] = outcome.message;
-      else if (outcome instanceof Error) failed[id] = outcome.message;
-      else {
-        ofRound.set(id, outcome);
-        found[id] = [...(found[id] ?? []), outcome];
-      }
-    }
+  const collected: Collected = { found: {}, skipped: {}, failed: {} };
+  await using ceiling = new Ceiling();
+  for (let round = 1; round <= pace.rounds; round++) {
+    console.log(`\nround ${round} of ${pace.rounds}`);
+    const due = chosen.filter(({ once }) => !once || round === 1);
+    await runRound(due, { pace, round, ceiling }, collected);
   }
   const measuredAt = new Date().toISOString();
-  return { version: 1, measuredAt, pace: options.pace.name, machine, found, skipped, failed };
+  return { version: 1, measuredAt, pace: pace.name, machine, ...collected };
+}
+
+/** One more round of some scenarios: the run with what it has found besides. */
+export async function runAgain(run: Run, ids: ReadonlySet<string>, pace: Pace): Promise<Run> {
+  const { found, skipped, failed } = run;
+  const collected: Collected = {
+    found: { ...found },
+    skipped: { ...skipped },
+    failed: { ...failed },
+  };
+  const round = 1 + Math.max(...Object.values(found).map(({ length }) => length));
+  console.log(`\nonce more: ${[...ids].join(", ")}`);
+  await using ceiling = new Ceiling();
+  const chosen = scenarios.filter(({ id }) => ids.has(id));
+  await runRound(chosen, { pace, round, ceiling }, collected);
+  return { ...run, ...collected };
+}
+
+async function runRound(
+  chosen: readonly Scenario[],
+  surroundings: Omit<Surroundings, "found">,
+  { found, skipped, failed }: Collected,
+): Promise<void> {
+  const ofRound = new Map<string, Figures>();
+  for (const scenario of chosen) {
+    const { id } = scenario;
+    if (id in skipped) continue;
+    const outcome = await attempt(scenario, { ...surroundings, found: ofRound });
+    if (outcome instanceof Skipped) skipped[id] = outcome.message;
+    else if (outcome instanceof Error) failed[id] = outcome.message;
+    else {
+      ofRound.set(id, outcome);
+      found[id] = [...(found[id] ?? []), outcome];
+    }
+  }
 }
 
 function choose({ only, pace }: Options): readonly Scenario[] {

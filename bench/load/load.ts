@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { Histogram } from "../measure/histogram.ts";
 import type { LoadPlan, Tally } from "./generator.ts";
@@ -9,17 +9,42 @@ export interface LoadResult extends Tally {
   readonly cpuUs: number;
 }
 
-/** Runs a load in a process of its own and waits for its end. */
-export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
-  const child = fork(new URL("./process.ts", import.meta.url), { execArgv: [] });
-  child.send(plan);
-  const [answer] = (await Promise.race([once(child, "message"), ended(child)])) as [LoadAnswer];
-  return { ...answer, answers: new Map(answer.answers), times: new Histogram(answer.times) };
+/** A process that sends loads, one after another: after its first it is warm. */
+export class Generator implements AsyncDisposable {
+  readonly #child: ChildProcess = fork(new URL("./process.ts", import.meta.url), { execArgv: [] });
+
+  /** Sends a load and waits for its end. */
+  async run(plan: LoadPlan): Promise<LoadResult> {
+    const settled = new AbortController();
+    try {
+      this.#child.send(plan);
+      const answered = once(this.#child, "message", { signal: settled.signal });
+      const [answer] = (await Promise.race([answered, this.#ended(settled.signal)])) as [
+        LoadAnswer,
+      ];
+      return { ...answer, answers: new Map(answer.answers), times: new Histogram(answer.times) };
+    } finally {
+      settled.abort();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#child.connected) return;
+    const ended = once(this.#child, "exit");
+    this.#child.disconnect();
+    await ended;
+  }
+
+  async #ended(signal: AbortSignal): Promise<never> {
+    const [status] = await once(this.#child, "exit", { signal });
+    throw new Error(`The generator ended with ${status} before it had told its result.`);
+  }
 }
 
-async function ended(child: ReturnType<typeof fork>): Promise<never> {
-  const [status] = await once(child, "exit");
-  throw new Error(`The generator ended with ${status} before it had told its result.`);
+/** One load, from a process of its own. */
+export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+  await using generator = new Generator();
+  return await generator.run(plan);
 }
 
 /** All requests were answered with success; anything else makes a measurement worthless. */

@@ -1,4 +1,4 @@
-/** The generator's own process: told what to send, it tells what came of it, and ends. */
+/** The generator's own process: told what to send, it tells what came of it, until it is let go. */
 import type { StoredHistogram } from "../measure/histogram.ts";
 import { ClosedLoop, type LoadPlan, OpenLoop } from "./generator.ts";
 
@@ -14,7 +14,7 @@ export interface LoadAnswer {
   readonly cpuUs: number;
 }
 
-process.once("message", async (plan: LoadPlan) => {
+process.on("message", async (plan: LoadPlan) => {
   const { perSecond } = plan;
   const loop =
     perSecond === undefined ? new ClosedLoop(plan) : new OpenLoop({ ...plan, perSecond });
@@ -27,5 +27,5 @@ process.once("message", async (plan: LoadPlan) => {
     times: tally.times.toJSON(),
     cpuUs: user + system,
   };
-  process.send?.(answer, () => process.disconnect());
+  process.send?.(answer);
 });

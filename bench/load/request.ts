@@ -27,6 +27,9 @@ export type RequestPlan =
   | { readonly kind: "lines"; readonly path: string; readonly events: number }
   | { readonly kind: "get"; readonly path: string };
 
+/** One event a request, as every system takes it whose events come singly. */
+export const oneEvent: RequestPlan = { kind: "event", path: `/events/${eventType}` };
+
 /** One connection's request: bytes that are used again for each one that it sends. */
 export class Request {
   /** How many events one request carries. */

@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertAllSucceeded, runLoad } from "../load/load.ts";
+import { assertAllSucceeded, Generator, type LoadResult } from "../load/load.ts";
 import type { RequestPlan } from "../load/request.ts";
 import { nowUs } from "../load/request.ts";
 import type { SystemUnderTest } from "../systems/system.ts";
-import { type Latency, latencyOf } from "./histogram.ts";
+import { type Beside, type Ceiling, peakConnections } from "./ceiling.ts";
+import { Histogram, type Latency, latencyOf } from "./histogram.ts";
 import { cpuBetween, residentBytes } from "./processes.ts";
+import { median } from "./statistics.ts";
 
 export interface ThroughputPlan {
   readonly request: RequestPlan;
+  /** How often, and how long each time. */
+  readonly turns: number;
   readonly seconds: number;
   readonly warmSeconds: number;
   readonly connections?: number;
@@ -15,14 +19,18 @@ export interface ThroughputPlan {
 
 export interface Throughput {
   /**
-   * Events (requests, where none carries any) ÷ the time from the first request until the effects
-   * of the last event were committed in every worker's database.
+   * Events (requests, where none carries any) ÷ the time from a turn's first request until the
+   * effects of its last event were committed in every worker's database.
    */
   readonly perSecond: number;
+  /** What bare Fastify answered a second between the turns. */
+  readonly ceilingPerSecond: number;
+  /** The rate of a turn ÷ what bare Fastify did right before and after it: the median turn's. */
+  readonly ofCeiling: number;
   /** Events accepted ÷ the time in which they were. */
   readonly acceptedPerSecond: number;
   readonly events: number;
-  /** From the last answer until everything was applied. */
+  /** From a turn's last answer until everything was applied: the mean. */
   readonly drainMs: number;
   /** Microseconds of processor time an event, by process; `generator` is the load's own. */
   readonly cpuUsPerEvent: Readonly<Record<string, number>>;
@@ -33,45 +41,81 @@ export interface Throughput {
 /** How many events systems have had so far. */
 const published = new WeakMap<SystemUnderTest, number>();
 
-/** Closed loop: so many connections, each with one request under way. Then waits for the drain. */
+/**
+ * Closed loop: so many connections, each with one request under way. After a warm-up, the system
+ * and the ceiling take turns; each turn ends when everything is applied.
+ */
 export async function measureThroughput(
   system: SystemUnderTest,
   plan: ThroughputPlan,
+  ceiling: Ceiling,
 ): Promise<Throughput> {
-  await load(system, plan, plan.warmSeconds);
+  await using generator = new Generator();
+  await load(system, generator, plan, plan.warmSeconds);
   await untilApplied(system);
-  const before = system.usage();
-  const tally = await load(system, plan, plan.seconds);
-  await untilApplied(system);
-  const appliedUs = nowUs();
-  const after = system.usage();
+  const turns = await ceiling.inTurns(plan.turns, async () => {
+    const before = system.usage();
+    const tally = await load(system, generator, plan, plan.seconds);
+    await untilApplied(system);
+    const appliedUs = nowUs();
+    return { tally, appliedUs, used: cpuBetween(before, system.usage()) };
+  });
   await assertOnce(system);
-  const events = tally.succeeded * eventsIn(plan.request);
-  const cpu = [...cpuBetween(before, after), ["generator", tally.cpuUs] as const];
+  return throughputOf(turns, eventsIn(plan.request), residentBytes(system.usage()));
+}
+
+interface Turn {
+  readonly tally: LoadResult;
+  readonly appliedUs: number;
+  /** Microseconds, by process. */
+  readonly used: ReadonlyMap<string, number>;
+}
+
+function throughputOf(
+  turns: readonly Beside<Turn>[],
+  eventsARequest: number,
+  resident: number,
+): Throughput {
+  const sum = (of: (turn: Turn) => number) => turns.reduce((all, { found }) => all + of(found), 0);
+  const eventsOf = ({ tally }: Turn) => tally.succeeded * eventsARequest;
+  const tookUs = ({ tally, appliedUs }: Turn) => appliedUs - tally.startedUs;
+  const events = sum(eventsOf);
+  const names = new Set(turns.flatMap(({ found }) => [...found.used.keys()]));
+  const cpu = [...names].map((name) => [name, sum(({ used }) => used.get(name) ?? 0)] as const);
+  const generatorUs = sum(({ tally }) => tally.cpuUs);
+  const times = new Histogram();
+  for (const { found } of turns) times.merge(found.tally.times);
   return {
-    perSecond: (events * 1e6) / (appliedUs - tally.startedUs),
-    acceptedPerSecond: (events * 1e6) / (tally.endedUs - tally.startedUs),
+    perSecond: (events * 1e6) / sum(tookUs),
+    ceilingPerSecond: median(turns.map(({ ceilingPerSecond }) => ceilingPerSecond)),
+    ofCeiling: median(
+      turns.map(({ found, ceilingPerSecond }) => {
+        const perSecond = (eventsOf(found) * 1e6) / tookUs(found);
+        return perSecond / ceilingPerSecond;
+      }),
+    ),
+    acceptedPerSecond: (events * 1e6) / sum(({ tally }) => tally.endedUs - tally.startedUs),
     events,
-    drainMs: (appliedUs - tally.endedUs) / 1_000,
-    cpuUsPerEvent: Object.fromEntries(cpu.map(([name, us]) => [name, us / events])),
-    answerMs: latencyOf(tally.times),
-    residentBytes: residentBytes(after),
+    drainMs: sum(({ tally, appliedUs }) => appliedUs - tally.endedUs) / 1_000 / turns.length,
+    cpuUsPerEvent: Object.fromEntries(
+      [...cpu, ["generator", generatorUs] as const].map(([name, us]) => [name, us / events]),
+    ),
+    answerMs: latencyOf(times),
+    residentBytes: resident,
   };
 }
 
-/**
- * Enough that a system whose answers wait for the disk is never without work meanwhile: with 64,
- * what is measured is the time of a sync. Who answers from memory is as fast with either.
- */
-const peakConnections = 256;
-
 const eventsIn = (request: RequestPlan): number => (request.kind === "lines" ? request.events : 1);
 
-async function load(system: SystemUnderTest, plan: ThroughputPlan, seconds: number) {
-  const { request, connections = peakConnections } = plan;
-  const firstNumber = published.get(system) ?? 0;
+async function load(
+  system: SystemUnderTest,
+  generator: Generator,
+  { request, connections = peakConnections }: ThroughputPlan,
+  seconds: number,
+) {
+  const firstNumber = nextNumber(system);
   const { target } = system;
-  const tally = await runLoad({ target, request, connections, seconds, firstNumber });
+  const tally = await generator.run({ target, request, connections, seconds, firstNumber });
   assertAllSucceeded(tally);
   notePublished(system, request.kind === "get" ? 0 : tally.succeeded * eventsIn(request));
   return tally;

@@ -1,14 +1,13 @@
 import type { Run } from "../run.ts";
-import { judge } from "./ratios.ts";
+import { judge, scenariosOf } from "./ratios.ts";
 
-/**
- * Ratios of one machine's runs lie within about so much of each other; what has become worse by
- * more than that is a regression, or a machine that was busy with something else.
- */
+/** Medians of one machine's runs differ by less: what fell by more than this has become worse. */
 export const toleranceShare = 0.25;
 
 export interface Change {
   readonly what: string;
+  /** The scenarios that it is made of, by their ids. */
+  readonly scenarios: readonly string[];
   readonly before: number;
   readonly now: number;
   readonly isWorse: boolean;
@@ -22,9 +21,30 @@ export function compare(run: Pick<Run, "found">, baseline: Pick<Run, "found">): 
   const before = new Map(judge(baseline.found).map(({ bar, value }) => [bar.id, value]));
   return judge(run.found).flatMap(({ bar, value: now }) => {
     const earlier = before.get(bar.id);
-    if (bar.by === undefined || now === undefined || earlier === undefined) return [];
-    return [
-      { what: bar.what, before: earlier, now, isWorse: now < earlier * (1 - toleranceShare) },
-    ];
+    if (bar.unit !== undefined || now === undefined || earlier === undefined) return [];
+    const isWorse = now < earlier * (1 - toleranceShare);
+    return [{ what: bar.what, scenarios: scenariosOf(bar), before: earlier, now, isWorse }];
   });
+}
+
+/** What seems to be worse is measured so often again before it is called so. */
+const doubts = 2;
+
+/**
+ * One look may have met a machine that was busy with something else; the median of three has not.
+ *
+ * @param again - one more round of these scenarios, added to a run
+ */
+export async function measureDoubtful<Found extends Pick<Run, "found">>(
+  run: Found,
+  baseline: Pick<Run, "found">,
+  again: (run: Found, ids: ReadonlySet<string>) => Promise<Found>,
+): Promise<Found> {
+  let found = run;
+  for (let time = 0; time < doubts; time++) {
+    const worse = compare(found, baseline).filter(({ isWorse }) => isWorse);
+    if (worse.length === 0) break;
+    found = await again(found, new Set(worse.flatMap(({ scenarios }) => scenarios)));
+  }
+  return found;
 }

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Ceiling } from "../measure/ceiling.ts";
 import { drainRate } from "../measure/drain.ts";
 import { residentBytes } from "../measure/processes.ts";
 import { FilledQueue } from "../systems/filled-queue.ts";
@@ -14,7 +15,7 @@ const drainSeconds = 8;
 const drainedEvents = 300_000;
 
 /** One folder whose queue grows from stage to stage; the workers begin anew in each. */
-async function run({ pace, say }: Context): Promise<Figures> {
+async function run({ pace, ceiling, say }: Context): Promise<Figures> {
   const { backlogEvents, parkedKeys } = pace;
   const folder = newFolder("q");
   const figures: Record<string, number> = { backlogEvents, parkedKeys };
@@ -26,35 +27,48 @@ async function run({ pace, say }: Context): Promise<Figures> {
     const stages = { empty: 0, tenth: backlogEvents / 10, fullest: backlogEvents };
     let stored = 0;
     for (const [stage, events] of Object.entries(stages)) {
-      const { count, appendPerSecond } = await append(folder.path, stored, events);
+      const { count, ...appended } = await append(folder.path, stored, events, ceiling);
       stored = count;
       rmSync(join(folder.path, "workers"), { recursive: true, force: true });
-      note(stage, { stored, appendPerSecond, ...(await drain(folder.path, "light", stored)) });
+      const drained = await drain(folder.path, "light", stored, ceiling);
+      note(stage, { stored, ...appended, ...drained });
     }
   } finally {
     folder.remove();
   }
-  note("parked", await drainBehindParked(parkedKeys));
+  note("parked", await drainBehindParked(parkedKeys, ceiling));
   return figures;
 }
 
 /** Brings a queue to so many events, and measures how fast more are appended to it. */
-async function append(data: string, stored: number, events: number) {
+async function append(data: string, stored: number, events: number, ceiling: Ceiling) {
   await using queue = await FilledQueue.open(data, stored);
   await queue.fillTo(events);
-  const appendPerSecond = await queue.appendRate(appendBatch, appendSeconds);
+  const { found: appendPerSecond, ceilingPerSecond } = await ceiling.beside(() =>
+    queue.appendRate(appendBatch, appendSeconds),
+  );
   await queue.fillTo(drainedEvents);
-  return { count: queue.count, appendPerSecond };
+  const appendOfCeiling = appendPerSecond / ceilingPerSecond;
+  return { count: queue.count, appendPerSecond, appendOfCeiling };
 }
 
-async function drain(data: string, app: AppName | URL, stored: number): Promise<Figures> {
-  await using system = await startMillrace({ app, data });
-  const drainPerSecond = await drainRate(system, stored, drainSeconds);
-  return { drainPerSecond, readyMs: system.readyMs, residentBytes: residentBytes(system.usage()) };
+async function drain(
+  data: string,
+  app: AppName | URL,
+  stored: number,
+  ceiling: Ceiling,
+): Promise<Figures> {
+  const { found, ceilingPerSecond } = await ceiling.beside(async () => {
+    await using system = await startMillrace({ app, data });
+    const drainPerSecond = await drainRate(system, stored, drainSeconds);
+    const { readyMs } = system;
+    return { drainPerSecond, readyMs, residentBytes: residentBytes(system.usage()) };
+  });
+  return { ...found, drainOfCeiling: found.drainPerSecond / ceilingPerSecond };
 }
 
 /** The events to drain come behind as many that have parked their keys. */
-async function drainBehindParked(keys: number): Promise<Figures> {
+async function drainBehindParked(keys: number, ceiling: Ceiling): Promise<Figures> {
   const folder = newFolder("q");
   try {
     {
@@ -62,7 +76,12 @@ async function drainBehindParked(keys: number): Promise<Figures> {
       await queue.park(keys);
       await queue.fillTo(drainedEvents);
     }
-    return await drain(folder.path, new URL("../apps/parking.ts", import.meta.url), drainedEvents);
+    return await drain(
+      folder.path,
+      new URL("../apps/parking.ts", import.meta.url),
+      drainedEvents,
+      ceiling,
+    );
   } finally {
     folder.remove();
   }

@@ -1,28 +1,31 @@
+import { oneEvent } from "../load/request.ts";
 import { measureEffectLatency } from "../measure/effect-latency.ts";
 import { latencyOf } from "../measure/histogram.ts";
 import { startMillrace } from "../systems/millrace.ts";
 import { type Context, type Figures, type Scenario, Skipped } from "./scenario.ts";
 
 const shares = [10, 50, 80] as const;
-const request = { kind: "event", path: "/events/note.posted" } as const;
 /** Enough that none is ever waited for below the peak. */
 const connections = 64;
 /** The generator and who watches for effects are new processes at each rate, and slow at first. */
 const leadSeconds = 2;
 
-/** The rates are shares of what 1a reached in the same round. */
-async function run({ found, pace, say }: Context): Promise<Figures> {
-  const peak = found.get("1a")?.perSecond;
-  if (peak === undefined) throw new Skipped("it needs the peak of 1a, measured in the same run");
+/**
+ * The rates are shares of what 1a would reach at that moment: of bare Fastify, what 1a reached in
+ * the same round.
+ */
+async function run({ found, pace, ceiling, say }: Context): Promise<Figures> {
+  const ofCeiling = found.get("1a")?.ofCeiling;
+  if (ofCeiling === undefined) throw new Skipped("it needs what 1a reached in the same run");
   await using system = await startMillrace({ app: "light", gateways: 1, through: "gateway" });
   const files = await Promise.all(["a", "b"].map((worker) => system.databaseFile(worker)));
-  const measure = (share: number, seconds: number) => {
-    const perSecond = (peak * share) / 100;
-    const rate = { perSecond, seconds, leadSeconds };
-    return measureEffectLatency(system, { request, ...rate, connections, files });
+  const measure = async (share: number, seconds: number) => {
+    const peak = ofCeiling * (await ceiling.perSecond());
+    const rate = { perSecond: (peak * share) / 100, seconds, leadSeconds };
+    return measureEffectLatency(system, { request: oneEvent, ...rate, connections, files });
   };
   await measure(50, pace.warmSeconds);
-  const figures: Record<string, number> = { peakPerSecond: peak };
+  const figures: Record<string, number> = {};
   for (const share of shares) {
     const measured = await measure(share, pace.latencySeconds);
     const [answer, effect] = [latencyOf(measured.answers), latencyOf(measured.effects)];

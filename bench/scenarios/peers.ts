@@ -1,12 +1,11 @@
 import pg from "pg";
+import { oneEvent } from "../load/request.ts";
 import { startNats } from "../systems/nats.ts";
 import { startPeer } from "../systems/peer.ts";
 import { installPeerPackages } from "../systems/peer-packages.ts";
 import { startPostgres, startRedis } from "../systems/servers.ts";
 import type { Context, Figures, Scenario } from "./scenario.ts";
 import { throughputOf } from "./throughput.ts";
-
-const request = { kind: "event", path: "/events/note.posted" } as const;
 
 const bullmq = (id: string, sync: "everysec" | "always", handlers: "light" | "real"): Scenario => ({
   id,
@@ -23,7 +22,7 @@ const bullmq = (id: string, sync: "everysec" | "always", handlers: "light" | "re
       environment: { BENCH_SERVER: redis.url, BENCH_HANDLERS: handlers },
       followUps: handlers === "real",
     });
-    return await throughputOf(system, request, context);
+    return await throughputOf(system, oneEvent, context);
   },
 });
 
@@ -54,7 +53,7 @@ async function onPostgres(context: Context, name: string, files: string): Promis
     environment: { BENCH_SERVER: postgres.url },
     effects: counts.effects,
   });
-  return await throughputOf(system, request, context);
+  return await throughputOf(system, oneEvent, context);
 }
 
 const jetstream: Scenario = {
@@ -77,7 +76,7 @@ const jetstream: Scenario = {
       },
       effects: counts.effects,
     });
-    return await throughputOf(system, request, context);
+    return await throughputOf(system, oneEvent, context);
   },
 };
 

@@ -1,9 +1,7 @@
 import { type LoadResult, runLoad } from "../load/load.ts";
-import type { RequestPlan } from "../load/request.ts";
-import { measureThroughput } from "../measure/throughput.ts";
+import { oneEvent, type RequestPlan } from "../load/request.ts";
 import { startBehind } from "../systems/fronts.ts";
 import { type Millrace, startMillrace } from "../systems/millrace.ts";
-import type { SystemUnderTest } from "../systems/system.ts";
 import type { Context, Figures, Scenario } from "./scenario.ts";
 import { throughputOf } from "./throughput.ts";
 
@@ -11,40 +9,37 @@ const get = (path: string): RequestPlan => ({ kind: "get", path });
 const misses = 1_000;
 
 async function run(context: Context): Promise<Figures> {
-  const { pace, say, round } = context;
-  const plan = { seconds: pace.seconds, warmSeconds: pace.warmSeconds };
-  const rate = async (system: SystemUnderTest, path: string) => {
-    const { perSecond, cpuUsPerEvent } = await measureThroughput(system, {
-      ...plan,
-      request: get(path),
-    });
-    const cpu = Object.entries(cpuUsPerEvent).map(([name, us]) => `${name} ${us.toFixed(0)}`);
-    say(
-      `${path}: ${Math.round(perSecond).toLocaleString("en")}/s   CPU µs each: ${cpu.join(", ")}`,
-    );
-    return perSecond;
-  };
-  const fastifyPerSecond = await behindOurs(rate);
+  const { say, round } = context;
+  const fastify = await behindOurs(context);
   await using system = await startMillrace({
     app: "real",
     through: "balancer",
     // All clients of the benchmark are one address.
     environment: { MILLRACE_CONNECTIONS_PER_ADDRESS: String(2 * misses) },
   });
-  const hitPerSecond = await rate(system, "/b/count?key=u001");
-  const missPerSecond = await rate(system, "/b/fresh?key=u001");
+  const hit = await throughputOf(system, get("/b/count?key=u001"), context);
+  const miss = await throughputOf(system, get("/b/fresh?key=u001"), context);
   const together = await missTogether(system, `/b/rare?key=r${round}`);
   const loads = await loadsOf(system);
   const allMs = (together.endedUs - together.startedUs) / 1_000;
   say(
     `${misses} concurrent misses of a key: ${loads} load, all answered in ${allMs.toFixed(0)} ms`,
   );
-  return { fastifyPerSecond, hitPerSecond, missPerSecond, loads, allMs };
+  return {
+    ...named("fastify", fastify),
+    ...named("hit", hit),
+    ...named("miss", miss),
+    loads,
+    allMs,
+  };
 }
 
-async function behindOurs(rate: (system: SystemUnderTest, path: string) => Promise<number>) {
+const named = (what: string, figures: Figures): Figures =>
+  Object.fromEntries(Object.entries(figures).map(([name, value]) => [`${what} ${name}`, value]));
+
+async function behindOurs(context: Context): Promise<Figures> {
   await using fastify = await startBehind("ours");
-  return await rate(fastify, "/count");
+  return await throughputOf(fastify, get("/count"), context);
 }
 
 /** Each of so many connections sends one request, all at once. */
@@ -68,7 +63,7 @@ const behind = (id: string, title: string, balancer: "ours" | "haproxy"): Scenar
   fullOnly: true,
   run: async (context) => {
     await using system = await startBehind(balancer);
-    return await throughputOf(system, { kind: "event", path: "/events/note.posted" }, context);
+    return await throughputOf(system, oneEvent, context);
   },
 });
 

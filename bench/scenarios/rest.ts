@@ -70,5 +70,6 @@ export const restScenario: Scenario = {
   id: "6",
   title: "cost at rest: processor and memory of an idle system, start, size of the package",
   once: true,
+  fullOnly: true,
   run,
 };

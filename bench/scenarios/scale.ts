@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import pg from "pg";
+import { oneEvent } from "../load/request.ts";
 import { startMillrace } from "../systems/millrace.ts";
 import { startNats } from "../systems/nats.ts";
 import { startPostgres, startRedis } from "../systems/servers.ts";
 import { type Context, type Figures, type Scenario, Skipped } from "./scenario.ts";
 import { balancerAnd, throughputOf } from "./throughput.ts";
-
-const request = { kind: "event", path: "/events/note.posted" } as const;
 
 /** So many gateways, and so many instances of each worker, behind the load balancer. */
 const scaled = (count: number): Scenario => ({
@@ -16,7 +15,7 @@ const scaled = (count: number): Scenario => ({
   run: async (context) => {
     const size = { gateways: count, instances: count };
     await using system = await startMillrace({ app: "light", through: "balancer", ...size });
-    return await throughputOf(system, request, context, { sharedBy: balancerAnd(count) });
+    return await throughputOf(system, oneEvent, context, { sharedBy: balancerAnd(count) });
   },
 });
 
@@ -46,7 +45,7 @@ async function replicated(context: Context): Promise<Figures> {
         MILLRACE_CACHE: redis.url,
       },
     });
-    return await throughputOf(system, request, context);
+    return await throughputOf(system, oneEvent, context);
   } finally {
     await pool.end();
   }

@@ -1,7 +1,12 @@
+import type { Ceiling } from "../measure/ceiling.ts";
+
 /** How long and how often things are measured. */
 export interface Pace {
   readonly name: "quick" | "full";
   readonly rounds: number;
+  /** How often a system is measured in a round, in turns with the ceiling. */
+  readonly turns: number;
+  /** How long each of its turns is. */
   readonly seconds: number;
   readonly warmSeconds: number;
   /** Of each rate at which latency is measured. */
@@ -15,7 +20,8 @@ export interface Pace {
 export const quick: Pace = {
   name: "quick",
   rounds: 1,
-  seconds: 4,
+  turns: 3,
+  seconds: 2,
   warmSeconds: 2,
   latencySeconds: 4,
   backlogEvents: 300_000,
@@ -26,7 +32,8 @@ export const quick: Pace = {
 export const full: Pace = {
   name: "full",
   rounds: 3,
-  seconds: 5,
+  turns: 3,
+  seconds: 2,
   // A server that has run for a while: the compiler has seen the hot path.
   warmSeconds: 4,
   latencySeconds: 8,
@@ -44,6 +51,7 @@ export interface Context {
   readonly round: number;
   /** What this round has found so far, by scenario: latency needs the peak. */
   readonly found: ReadonlyMap<string, Figures>;
+  readonly ceiling: Ceiling;
   /** A line for people, while it runs. */
   say(text: string): void;
 }

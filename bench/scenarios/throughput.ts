@@ -1,27 +1,27 @@
-import type { RequestPlan } from "../load/request.ts";
+import { oneEvent, type RequestPlan } from "../load/request.ts";
 import { measureThroughput, type Throughput } from "../measure/throughput.ts";
 import { type AppName, type MillraceOptions, startMillrace } from "../systems/millrace.ts";
 import { startPeer } from "../systems/peer.ts";
 import type { SystemUnderTest } from "../systems/system.ts";
 import type { Context, Figures, Scenario } from "./scenario.ts";
 
-const events = "/events/note.posted";
-const oneEvent: RequestPlan = { kind: "event", path: events };
-const lines: RequestPlan = { kind: "lines", path: events, events: 200 };
+const lines: RequestPlan = { ...oneEvent, kind: "lines", events: 200 };
 
 /** With 200 events in each request, these are enough to keep every box busy. */
 const connectionsWithLines = 16;
 
 /** The figures of a throughput, flat. */
 export function figuresOf(result: Throughput): Figures {
-  const { perSecond, acceptedPerSecond, events, drainMs, answerMs, cpuUsPerEvent } = result;
+  const { perSecond, ceilingPerSecond, events, answerMs, cpuUsPerEvent } = result;
   const cpu = Object.entries(cpuUsPerEvent);
   const own = cpu.filter(([name]) => name !== "generator");
   return {
     perSecond,
-    acceptedPerSecond,
+    ceilingPerSecond,
+    ofCeiling: result.ofCeiling,
+    acceptedPerSecond: result.acceptedPerSecond,
     events,
-    drainMs,
+    drainMs: result.drainMs,
     answerP50Ms: answerMs.p50,
     answerP99Ms: answerMs.p99,
     residentBytes: result.residentBytes,
@@ -39,13 +39,19 @@ export interface ThroughputOptions {
 export async function throughputOf(
   system: SystemUnderTest,
   request: RequestPlan,
-  { pace, say }: Context,
+  { pace, ceiling, say }: Context,
   { connections, sharedBy = 1 }: ThroughputOptions = {},
 ): Promise<Figures> {
-  const { seconds } = pace;
+  const { turns, seconds } = pace;
   const warmSeconds = pace.warmSeconds * sharedBy;
-  const plan = { request, seconds, warmSeconds, ...(connections !== undefined && { connections }) };
-  const figures = figuresOf(await measureThroughput(system, plan));
+  const plan = {
+    request,
+    turns,
+    seconds,
+    warmSeconds,
+    ...(connections !== undefined && { connections }),
+  };
+  const figures = figuresOf(await measureThroughput(system, plan, ceiling));
   say(throughputText(figures));
   return figures;
 }
@@ -55,7 +61,8 @@ function throughputText(figures: Figures): string {
     .filter(([name]) => name.startsWith("cpuUs "))
     .map(([name, us]) => `${name.slice("cpuUs ".length)} ${us.toFixed(1)}`);
   const rate = Math.round(figures.perSecond ?? 0).toLocaleString("en");
-  return `${rate}/s   CPU µs each: ${(figures.cpuUs ?? 0).toFixed(1)} (${cpu.join(", ")})`;
+  const share = (figures.ofCeiling ?? 0).toFixed(2);
+  return `${rate}/s, ${share} of bare Fastify   CPU µs each: ${(figures.cpuUs ?? 0).toFixed(1)} (${cpu.join(", ")})`;
 }
 
 const ours = (
@@ -85,6 +92,7 @@ export const throughputScenarios: readonly Scenario[] = [
   {
     id: "fastify",
     title: "bare Fastify with a JSON-schema body, straight: the ceiling",
+    fullOnly: true,
     run: async (context) => {
       await using system = await startPeer({ name: "Fastify", front: "bare-fastify.ts" });
       return await throughputOf(system, oneEvent, context);

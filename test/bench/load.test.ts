@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { describe, expect, test } from "vitest";
 import { ClosedLoop, dueBy, OpenLoop } from "../../bench/load/generator.ts";
+import { Generator } from "../../bench/load/load.ts";
 import { eventBytes, firstNumber, nowUs, Request, timeOfField } from "../../bench/load/request.ts";
 
 const event = { kind: "event", path: "/events/note.posted" } as const;
@@ -84,6 +85,21 @@ describe("the closed loop", () => {
       (tally.answers.get(0) ?? 0) + (tally.answers.get(503) ?? 0),
     );
   });
+});
+
+test("a generator sends loads one after another, and ends when it is let go", async () => {
+  const plan = { request: event, connections: 2, seconds: 0, firstNumber: 0 };
+  await withServer(
+    (_, response) => response.writeHead(202).end("{}"),
+    async (target) => {
+      await using generator = new Generator();
+      for (const connections of [2, 3]) {
+        const tally = await generator.run({ ...plan, target, connections });
+        expect(tally).toMatchObject({ sent: connections, succeeded: connections });
+        expect(tally.times.count).toBe(connections);
+      }
+    },
+  );
 });
 
 test("the open loop counts from when a request was meant to be sent", async () => {

@@ -8,7 +8,13 @@ import { fillMarks } from "../../bench/report/docs.ts";
 import { barPlot } from "../../bench/report/plots.ts";
 import { cpuRows, number, rateRows, ratioRows, table } from "../../bench/report/table.ts";
 
-const figures = { perSecond: 20_000, cpuUs: 50, "cpuUs gateway": 30, "cpuUs worker a": 20 };
+const figures = {
+  perSecond: 20_000,
+  ofCeiling: 0.5,
+  cpuUs: 50,
+  "cpuUs gateway": 30,
+  "cpuUs worker a": 20,
+};
 const run = { found: { fastify: [{ perSecond: 40_000, cpuUs: 25 }], "1a": [figures] } };
 
 describe("tables", () => {

@@ -1,12 +1,13 @@
 /**
  * Proves the benchmark's arithmetic on values whose answers are known: medians, quantiles to within
- * a step of the histogram, ratios within a round, and what counts as a regression.
+ * a step of the histogram, ratios within a round, turns with the ceiling, and what counts as worse.
  */
 import { describe, expect, test } from "vitest";
+import { Ceiling } from "../../bench/measure/ceiling.ts";
 import { Histogram, latencyOf } from "../../bench/measure/histogram.ts";
 import { cpuBetween } from "../../bench/measure/processes.ts";
 import { median, spread } from "../../bench/measure/statistics.ts";
-import { compare, toleranceShare } from "../../bench/report/compare.ts";
+import { compare, measureDoubtful, toleranceShare } from "../../bench/report/compare.ts";
 import { judge } from "../../bench/report/ratios.ts";
 
 describe("statistics", () => {
@@ -63,14 +64,14 @@ test("processor time is told by name, of processes that are new as well", () => 
 });
 
 describe("ratios", () => {
-  const rates = (...values: number[]) => values.map((perSecond) => ({ perSecond }));
+  const shares = (...values: number[]) => values.map((ofCeiling) => ({ ofCeiling }));
   const judged = (found: Parameters<typeof judge>[0], id: string) =>
     judge(found).find(({ bar }) => bar.id === id);
 
   test("are made within a round, and the median is taken of them", () => {
-    const found = { fastify: rates(100, 200, 100), "1a": rates(80, 100, 60) };
-    expect(judged(found, "1a")).toMatchObject({ values: [0.8, 0.5, 0.6], value: 0.6 });
-    expect(judged(found, "1a")?.holds).toBe(true);
+    const found = { "1a": shares(0.4, 0.5, 0.6), "1b": shares(0.2, 0.4, 0.3) };
+    expect(judged(found, "1b")).toMatchObject({ values: [0.5, 0.8, 0.5], value: 0.5 });
+    expect(judged(found, "1a")).toMatchObject({ value: 0.5, holds: true });
     expect(judged(found, "1c")).toMatchObject({ value: undefined, holds: undefined });
   });
 
@@ -79,12 +80,82 @@ describe("ratios", () => {
     expect(judged(found, "3-p99")?.holds).toBe(false);
     expect(judged(found, "6-cpu")).toMatchObject({ value: 1, holds: true });
   });
+});
 
-  test("have become worse when they fell by more than the tolerance", () => {
-    const before = { found: { fastify: rates(100), "1a": rates(80), "1c": rates(40) } };
-    const now = (rate: number) => ({ found: { fastify: rates(50), "1a": rates(rate) } });
-    const limit = 40 * (1 - toleranceShare);
-    expect(compare(now(limit + 0.1), before)).toMatchObject([{ isWorse: false }]);
-    expect(compare(now(limit - 0.1), before)).toMatchObject([{ before: 0.8, isWorse: true }]);
+describe("a comparison", () => {
+  const run = (found: Readonly<Record<string, readonly number[]>>) => ({
+    found: Object.fromEntries(
+      Object.entries(found).map(([id, values]) => [id, values.map((ofCeiling) => ({ ofCeiling }))]),
+    ),
+  });
+  const before = run({ "1a": [0.8], "1b": [0.4], "1c": [0.4] });
+  const limit = 0.8 * (1 - toleranceShare);
+
+  test("calls worse what fell by more than the tolerance, and leaves out what is not in both", () => {
+    expect(compare(run({ "1a": [limit + 0.01] }), before)).toMatchObject([{ isWorse: false }]);
+    expect(compare(run({ "1a": [limit - 0.01] }), before)).toMatchObject([
+      { before: 0.8, isWorse: true, scenarios: ["1a"] },
+    ]);
+    expect(compare(run({ "2a": [1] }), before)).toEqual([]);
+  });
+
+  /** What a machine would find if one looked again, and what was looked at. */
+  const looking = (...values: number[]) => {
+    const asked: string[][] = [];
+    const again = async ({ found }: ReturnType<typeof run>, ids: ReadonlySet<string>) => {
+      asked.push([...ids]);
+      const more = values.shift() ?? Number.NaN;
+      const added = [...ids].map((id) => [id, [...(found[id] ?? []), { ofCeiling: more }]]);
+      return { found: { ...found, ...Object.fromEntries(added) } };
+    };
+    return { asked, again };
+  };
+  const isWorse = (found: ReturnType<typeof run>) =>
+    compare(found, before).map((change) => change.isWorse);
+
+  test("looks again at what seems to be worse, and believes the median", async () => {
+    const slow = looking(0.8);
+    const found = await measureDoubtful(run({ "1a": [0.5], "1c": [0.4] }), before, slow.again);
+    expect(slow.asked).toEqual([["1a"]]);
+    expect(isWorse(found)).toEqual([false, false]);
+
+    const worse = looking(0.9, 0.5);
+    const measured = await measureDoubtful(run({ "1a": [0.2] }), before, worse.again);
+    expect(worse.asked).toHaveLength(2);
+    expect(isWorse(measured)).toEqual([true]);
+  });
+
+  test("looks at nothing again that is as before, and at both sides of a ratio", async () => {
+    const calm = looking();
+    await measureDoubtful(run({ "1a": [0.8] }), before, calm.again);
+    expect(calm.asked).toEqual([]);
+    const one = looking(0.8);
+    await measureDoubtful(run({ "1a": [0.8], "1b": [0.1] }), before, one.again);
+    expect(one.asked[0]).toEqual(["1b", "1a"]);
+  });
+});
+
+describe("the ceiling", () => {
+  /** Answers so many requests a second, look by look. */
+  class Known extends Ceiling {
+    readonly #looks: number[];
+    constructor(...looks: number[]) {
+      super();
+      this.#looks = looks;
+    }
+    override async perSecond(): Promise<number> {
+      return this.#looks.shift() ?? Number.NaN;
+    }
+  }
+
+  test("takes turns with what is measured, which stands beside the looks around it", async () => {
+    let turn = 0;
+    const measured = await new Known(100, 200, 400).inTurns(2, async () => ++turn);
+    expect(measured).toEqual([
+      { found: 1, ceilingPerSecond: 150 },
+      { found: 2, ceilingPerSecond: 300 },
+    ]);
+    const once = await new Known(10, 20).beside(async () => "it");
+    expect(once).toEqual({ found: "it", ceilingPerSecond: 15 });
   });
 });
