@@ -57,8 +57,9 @@ function printComparison(run: Run, baseline: Run): boolean {
     number(now),
     isWorse ? "WORSE" : "as before",
   ]);
-  const head = [`compared with the ${baseline.pace} run of ${baseline.measuredAt.slice(0, 10)}`];
-  console.log(`\n${table([[...head, "before", "now", ""], ...rows], "text")}`);
+  const when = `the ${baseline.pace} run of ${baseline.measuredAt.slice(0, 10)}`;
+  const head = ["÷ bare Fastify on all cores", "before", "now", ""];
+  console.log(`\nCompared with ${when}:\n${table([head, ...rows], "text")}`);
   console.log(`Worse is what fell by more than ${toleranceShare * 100}%.`);
   return changes.some(({ isWorse }) => isWorse);
 }

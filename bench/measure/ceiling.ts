@@ -1,8 +1,10 @@
+import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertAllSucceeded, Generator } from "../load/load.ts";
 import { oneEvent } from "../load/request.ts";
 import { startPeer } from "../systems/peer.ts";
 import type { SystemUnderTest } from "../systems/system.ts";
+import { mean } from "./statistics.ts";
 
 /**
  * Enough that a system whose answers wait for the disk is never without work meanwhile: with 64,
@@ -10,55 +12,67 @@ import type { SystemUnderTest } from "../systems/system.ts";
  */
 export const peakConnections = 256;
 
+/** As many as a system of ours has busy processes, where there are cores for them. */
+const processesMax = 4;
 const warmSeconds = 4;
-const lookSeconds = 1;
+const lookSeconds = 0.7;
 /** What a system still does after its last effect, as collecting and checkpoints, is its own. */
 const restMs = 200;
 
-/** What was measured, and what the machine could do meanwhile. */
-export interface Beside<Found> {
-  readonly found: Found;
-  /** Requests a second of bare Fastify: the mean of right before and right after. */
-  readonly ceilingPerSecond: number;
+/** What bare Fastify answers, in requests a second. */
+export interface Possible {
+  /** One process of it, with the machine to itself. */
+  readonly ceiling: number;
+  /** One process a core, all at once. */
+  readonly machine: number;
+}
+
+/** What was measured, and what was possible meanwhile: the mean of the looks between the turns. */
+export interface Beside<Found> extends Possible {
+  readonly turns: readonly Found[];
 }
 
 /**
- * Bare Fastify, which takes an event and does nothing with it: the most that one process of Node
- * can answer. It stands beside everything that is measured, without work, and takes turns with it:
- * a machine that others share changes its speed from one second to the next, and by half.
+ * Bare Fastify, which takes an event and does nothing with it: the most that a process of Node can
+ * answer. It stands beside everything that is measured, without work, and takes turns with it: a
+ * machine that others share changes its speed from one second to the next, and by half.
+ *
+ * It has two figures, since such a machine slows a single process down by more than a system that
+ * keeps all cores busy anyway.
  */
 export class Ceiling implements AsyncDisposable {
-  #running: Promise<Running> | undefined;
+  #running: Promise<readonly Running[]> | undefined;
 
-  /** Measures so many times, each between two looks at the ceiling. */
-  async inTurns<Found>(turns: number, measure: () => Promise<Found>): Promise<Beside<Found>[]> {
-    const measured: Beside<Found>[] = [];
-    let before = await this.perSecond();
+  /** Measures so many times, each between two looks. */
+  async beside<Found>(turns: number, measure: () => Promise<Found>): Promise<Beside<Found>> {
+    const looks = [await this.look()];
+    const found: Found[] = [];
     for (let turn = 0; turn < turns; turn++) {
-      const found = await measure();
+      found.push(await measure());
       await sleep(restMs);
-      const after = await this.perSecond();
-      measured.push({ found, ceilingPerSecond: (before + after) / 2 });
-      before = after;
+      looks.push(await this.look());
     }
-    return measured;
+    const ceiling = mean(looks.map((look) => look.ceiling));
+    return { turns: found, ceiling, machine: mean(looks.map((look) => look.machine)) };
   }
 
-  async beside<Found>(measure: () => Promise<Found>): Promise<Beside<Found>> {
-    const [measured] = await this.inTurns(1, measure);
-    return measured as Beside<Found>;
-  }
-
-  /** Requests a second, at this moment. It is started when it is first asked. */
-  async perSecond(): Promise<number> {
+  /** What is possible at this moment. All is started when this is first called. */
+  async look(): Promise<Possible> {
     this.#running ??= start();
-    return await look(await this.#running, lookSeconds);
+    const [first, ...others] = await this.#running;
+    if (first === undefined) return { ceiling: 0, machine: 0 };
+    const ceiling = await answered([first], lookSeconds);
+    return { ceiling, machine: await answered([first, ...others], lookSeconds) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#running === undefined) return;
-    const { system, generator } = await this.#running;
-    await Promise.all([system[Symbol.asyncDispose](), generator[Symbol.asyncDispose]()]);
+    const running = (await this.#running) ?? [];
+    await Promise.all(
+      running.flatMap(({ system, generator }) => [
+        system[Symbol.asyncDispose](),
+        generator[Symbol.asyncDispose](),
+      ]),
+    );
   }
 }
 
@@ -67,21 +81,23 @@ interface Running {
   readonly generator: Generator;
 }
 
-async function start(): Promise<Running> {
-  const system = await startPeer({ name: "the ceiling", front: "bare-fastify.ts" });
-  const running = { system, generator: new Generator() };
-  await look(running, warmSeconds);
+async function start(): Promise<readonly Running[]> {
+  const running: Running[] = [];
+  for (let count = Math.min(processesMax, availableParallelism()); count > 0; count--) {
+    const system = await startPeer({ name: "the ceiling", front: "bare-fastify.ts" });
+    running.push({ system, generator: new Generator() });
+  }
+  await answered(running, warmSeconds);
   return running;
 }
 
-async function look({ system, generator }: Running, seconds: number): Promise<number> {
-  const tally = await generator.run({
-    target: system.target,
-    request: oneEvent,
-    connections: peakConnections,
-    seconds,
-    firstNumber: 0,
+/** Requests a second of all of them. */
+async function answered(running: readonly Running[], seconds: number): Promise<number> {
+  const rates = running.map(async ({ system: { target }, generator }) => {
+    const plan = { target, request: oneEvent, connections: peakConnections, firstNumber: 0 };
+    const tally = await generator.run({ ...plan, seconds });
+    assertAllSucceeded(tally);
+    return (tally.succeeded * 1e6) / (tally.endedUs - tally.startedUs);
   });
-  assertAllSucceeded(tally);
-  return (tally.succeeded * 1e6) / (tally.endedUs - tally.startedUs);
+  return (await Promise.all(rates)).reduce((sum, rate) => sum + rate, 0);
 }

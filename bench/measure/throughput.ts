@@ -6,7 +6,6 @@ import type { SystemUnderTest } from "../systems/system.ts";
 import { type Beside, type Ceiling, peakConnections } from "./ceiling.ts";
 import { Histogram, type Latency, latencyOf } from "./histogram.ts";
 import { cpuBetween, residentBytes } from "./processes.ts";
-import { median } from "./statistics.ts";
 
 export interface ThroughputPlan {
   readonly request: RequestPlan;
@@ -23,10 +22,9 @@ export interface Throughput {
    * effects of its last event were committed in every worker's database.
    */
   readonly perSecond: number;
-  /** What bare Fastify answered a second between the turns. */
-  readonly ceilingPerSecond: number;
-  /** The rate of a turn ÷ what bare Fastify did right before and after it: the median turn's. */
+  /** The rate ÷ what bare Fastify answered between the turns; and ÷ that on all cores. */
   readonly ofCeiling: number;
+  readonly ofMachine: number;
   /** Events accepted ÷ the time in which they were. */
   readonly acceptedPerSecond: number;
   readonly events: number;
@@ -53,7 +51,7 @@ export async function measureThroughput(
   await using generator = new Generator();
   await load(system, generator, plan, plan.warmSeconds);
   await untilApplied(system);
-  const turns = await ceiling.inTurns(plan.turns, async () => {
+  const beside = await ceiling.beside(plan.turns, async () => {
     const before = system.usage();
     const tally = await load(system, generator, plan, plan.seconds);
     await untilApplied(system);
@@ -61,7 +59,7 @@ export async function measureThroughput(
     return { tally, appliedUs, used: cpuBetween(before, system.usage()) };
   });
   await assertOnce(system);
-  return throughputOf(turns, eventsIn(plan.request), residentBytes(system.usage()));
+  return throughputOf(beside, eventsIn(plan.request), residentBytes(system.usage()));
 }
 
 interface Turn {
@@ -72,28 +70,22 @@ interface Turn {
 }
 
 function throughputOf(
-  turns: readonly Beside<Turn>[],
+  { turns, ceiling, machine }: Beside<Turn>,
   eventsARequest: number,
   resident: number,
 ): Throughput {
-  const sum = (of: (turn: Turn) => number) => turns.reduce((all, { found }) => all + of(found), 0);
-  const eventsOf = ({ tally }: Turn) => tally.succeeded * eventsARequest;
-  const tookUs = ({ tally, appliedUs }: Turn) => appliedUs - tally.startedUs;
-  const events = sum(eventsOf);
-  const names = new Set(turns.flatMap(({ found }) => [...found.used.keys()]));
+  const sum = (of: (turn: Turn) => number) => turns.reduce((all, turn) => all + of(turn), 0);
+  const events = eventsARequest * sum(({ tally }) => tally.succeeded);
+  const perSecond = (events * 1e6) / sum(({ tally, appliedUs }) => appliedUs - tally.startedUs);
+  const names = new Set(turns.flatMap(({ used }) => [...used.keys()]));
   const cpu = [...names].map((name) => [name, sum(({ used }) => used.get(name) ?? 0)] as const);
   const generatorUs = sum(({ tally }) => tally.cpuUs);
   const times = new Histogram();
-  for (const { found } of turns) times.merge(found.tally.times);
+  for (const { tally } of turns) times.merge(tally.times);
   return {
-    perSecond: (events * 1e6) / sum(tookUs),
-    ceilingPerSecond: median(turns.map(({ ceilingPerSecond }) => ceilingPerSecond)),
-    ofCeiling: median(
-      turns.map(({ found, ceilingPerSecond }) => {
-        const perSecond = (eventsOf(found) * 1e6) / tookUs(found);
-        return perSecond / ceilingPerSecond;
-      }),
-    ),
+    perSecond,
+    ofCeiling: perSecond / ceiling,
+    ofMachine: perSecond / machine,
     acceptedPerSecond: (events * 1e6) / sum(({ tally }) => tally.endedUs - tally.startedUs),
     events,
     drainMs: sum(({ tally, appliedUs }) => appliedUs - tally.endedUs) / 1_000 / turns.length,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Ceiling } from "../measure/ceiling.ts";
 import { drainRate } from "../measure/drain.ts";
 import { residentBytes } from "../measure/processes.ts";
+import { mean } from "../measure/statistics.ts";
 import { FilledQueue } from "../systems/filled-queue.ts";
 import { type AppName, startMillrace } from "../systems/millrace.ts";
 import { newFolder } from "../systems/place.ts";
@@ -44,12 +45,16 @@ async function run({ pace, ceiling, say }: Context): Promise<Figures> {
 async function append(data: string, stored: number, events: number, ceiling: Ceiling) {
   await using queue = await FilledQueue.open(data, stored);
   await queue.fillTo(events);
-  const { found: appendPerSecond, ceilingPerSecond } = await ceiling.beside(() =>
+  const { turns, machine } = await ceiling.beside(1, () =>
     queue.appendRate(appendBatch, appendSeconds),
   );
+  const appendPerSecond = mean(turns);
   await queue.fillTo(drainedEvents);
-  const appendOfCeiling = appendPerSecond / ceilingPerSecond;
-  return { count: queue.count, appendPerSecond, appendOfCeiling };
+  return {
+    count: queue.count,
+    appendPerSecond,
+    "append ofMachine": appendPerSecond / machine,
+  };
 }
 
 async function drain(
@@ -58,13 +63,14 @@ async function drain(
   stored: number,
   ceiling: Ceiling,
 ): Promise<Figures> {
-  const { found, ceilingPerSecond } = await ceiling.beside(async () => {
+  const { turns, machine } = await ceiling.beside(1, async () => {
     await using system = await startMillrace({ app, data });
     const drainPerSecond = await drainRate(system, stored, drainSeconds);
     const { readyMs } = system;
     return { drainPerSecond, readyMs, residentBytes: residentBytes(system.usage()) };
   });
-  return { ...found, drainOfCeiling: found.drainPerSecond / ceilingPerSecond };
+  const [found] = turns;
+  return { ...found, "drain ofMachine": (found?.drainPerSecond ?? Number.NaN) / machine };
 }
 
 /** The events to drain come behind as many that have parked their keys. */

@@ -11,16 +11,16 @@ const connections = 64;
 const leadSeconds = 2;
 
 /**
- * The rates are shares of what 1a would reach at that moment: of bare Fastify, what 1a reached in
- * the same round.
+ * The rates are shares of what 1a would reach at that moment: as much of what the machine can do as
+ * 1a reached in the same round.
  */
 async function run({ found, pace, ceiling, say }: Context): Promise<Figures> {
-  const ofCeiling = found.get("1a")?.ofCeiling;
-  if (ofCeiling === undefined) throw new Skipped("it needs what 1a reached in the same run");
+  const ofMachine = found.get("1a")?.ofMachine;
+  if (ofMachine === undefined) throw new Skipped("it needs what 1a reached in the same run");
   await using system = await startMillrace({ app: "light", gateways: 1, through: "gateway" });
   const files = await Promise.all(["a", "b"].map((worker) => system.databaseFile(worker)));
   const measure = async (share: number, seconds: number) => {
-    const peak = ofCeiling * (await ceiling.perSecond());
+    const peak = ofMachine * (await ceiling.look()).machine;
     const rate = { perSecond: (peak * share) / 100, seconds, leadSeconds };
     return measureEffectLatency(system, { request: oneEvent, ...rate, connections, files });
   };

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { drainRate } from "../measure/drain.ts";
-import { median } from "../measure/statistics.ts";
+import { mean } from "../measure/statistics.ts";
 import { FilledQueue } from "../systems/filled-queue.ts";
 import { startMillrace } from "../systems/millrace.ts";
 import { newFolder } from "../systems/place.ts";
@@ -21,15 +21,10 @@ async function run({ pace, ceiling, say }: Context): Promise<Figures> {
     }
     await using system = await startMillrace({ app: "light", data: folder.path });
     await drainRate(system, events, 600);
-    const turns = await ceiling.inTurns(pace.turns, () => replay(folder.path));
-    const rates = turns.map(({ found: tookMs }) => (events * 1_000) / tookMs);
-    const ofCeiling = median(
-      turns.map(({ ceilingPerSecond }, turn) => (rates[turn] ?? 0) / ceilingPerSecond),
-    );
-    const perSecond = median(rates);
-    const text = Math.round(perSecond).toLocaleString("en");
-    say(`${text} events/s, ${ofCeiling.toFixed(2)} of bare Fastify`);
-    return { perSecond, ofCeiling, events };
+    const { turns, machine } = await ceiling.beside(pace.turns, () => replay(folder.path));
+    const perSecond = (events * 1_000) / mean(turns);
+    say(`${Math.round(perSecond).toLocaleString("en")} events/s`);
+    return { perSecond, ofMachine: perSecond / machine, events };
   } finally {
     folder.remove();
   }

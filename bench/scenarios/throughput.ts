@@ -12,13 +12,13 @@ const connectionsWithLines = 16;
 
 /** The figures of a throughput, flat. */
 export function figuresOf(result: Throughput): Figures {
-  const { perSecond, ceilingPerSecond, events, answerMs, cpuUsPerEvent } = result;
+  const { perSecond, events, answerMs, cpuUsPerEvent } = result;
   const cpu = Object.entries(cpuUsPerEvent);
   const own = cpu.filter(([name]) => name !== "generator");
   return {
     perSecond,
-    ceilingPerSecond,
     ofCeiling: result.ofCeiling,
+    ofMachine: result.ofMachine,
     acceptedPerSecond: result.acceptedPerSecond,
     events,
     drainMs: result.drainMs,

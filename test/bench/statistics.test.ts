@@ -64,7 +64,8 @@ test("processor time is told by name, of processes that are new as well", () => 
 });
 
 describe("ratios", () => {
-  const shares = (...values: number[]) => values.map((ofCeiling) => ({ ofCeiling }));
+  const shares = (...values: number[]) =>
+    values.map((share) => ({ ofCeiling: share, ofMachine: share }));
   const judged = (found: Parameters<typeof judge>[0], id: string) =>
     judge(found).find(({ bar }) => bar.id === id);
 
@@ -85,7 +86,7 @@ describe("ratios", () => {
 describe("a comparison", () => {
   const run = (found: Readonly<Record<string, readonly number[]>>) => ({
     found: Object.fromEntries(
-      Object.entries(found).map(([id, values]) => [id, values.map((ofCeiling) => ({ ofCeiling }))]),
+      Object.entries(found).map(([id, values]) => [id, values.map((ofMachine) => ({ ofMachine }))]),
     ),
   });
   const before = run({ "1a": [0.8], "1b": [0.4], "1c": [0.4] });
@@ -94,9 +95,11 @@ describe("a comparison", () => {
   test("calls worse what fell by more than the tolerance, and leaves out what is not in both", () => {
     expect(compare(run({ "1a": [limit + 0.01] }), before)).toMatchObject([{ isWorse: false }]);
     expect(compare(run({ "1a": [limit - 0.01] }), before)).toMatchObject([
-      { before: 0.8, isWorse: true, scenarios: ["1a"] },
+      { before: 0.8, isWorse: true, scenario: "1a" },
     ]);
     expect(compare(run({ "2a": [1] }), before)).toEqual([]);
+    const peers = run({ bullmq: [1] });
+    expect(compare(peers, peers)).toEqual([]);
   });
 
   /** What a machine would find if one looked again, and what was looked at. */
@@ -105,7 +108,7 @@ describe("a comparison", () => {
     const again = async ({ found }: ReturnType<typeof run>, ids: ReadonlySet<string>) => {
       asked.push([...ids]);
       const more = values.shift() ?? Number.NaN;
-      const added = [...ids].map((id) => [id, [...(found[id] ?? []), { ofCeiling: more }]]);
+      const added = [...ids].map((id) => [id, [...(found[id] ?? []), { ofMachine: more }]]);
       return { found: { ...found, ...Object.fromEntries(added) } };
     };
     return { asked, again };
@@ -125,37 +128,29 @@ describe("a comparison", () => {
     expect(isWorse(measured)).toEqual([true]);
   });
 
-  test("looks at nothing again that is as before, and at both sides of a ratio", async () => {
+  test("looks at nothing again that is as before", async () => {
     const calm = looking();
     await measureDoubtful(run({ "1a": [0.8] }), before, calm.again);
     expect(calm.asked).toEqual([]);
-    const one = looking(0.8);
-    await measureDoubtful(run({ "1a": [0.8], "1b": [0.1] }), before, one.again);
-    expect(one.asked[0]).toEqual(["1b", "1a"]);
+  });
+
+  test("tells several figures of a scenario apart", () => {
+    const queries = { found: { "4": [{ "hit ofMachine": 0.4, "miss ofMachine": 0.2, loads: 1 }] } };
+    expect(compare(queries, queries).map(({ what }) => what)).toEqual(["4 hit", "4 miss"]);
   });
 });
 
-describe("the ceiling", () => {
-  /** Answers so many requests a second, look by look. */
+test("the ceiling takes turns with what is measured, and tells the mean of its looks", async () => {
+  const order: string[] = [];
   class Known extends Ceiling {
-    readonly #looks: number[];
-    constructor(...looks: number[]) {
-      super();
-      this.#looks = looks;
-    }
-    override async perSecond(): Promise<number> {
-      return this.#looks.shift() ?? Number.NaN;
+    readonly #looks = [100, 200, 600];
+    override async look() {
+      order.push("look");
+      const ceiling = this.#looks.shift() ?? Number.NaN;
+      return { ceiling, machine: 2 * ceiling };
     }
   }
-
-  test("takes turns with what is measured, which stands beside the looks around it", async () => {
-    let turn = 0;
-    const measured = await new Known(100, 200, 400).inTurns(2, async () => ++turn);
-    expect(measured).toEqual([
-      { found: 1, ceilingPerSecond: 150 },
-      { found: 2, ceilingPerSecond: 300 },
-    ]);
-    const once = await new Known(10, 20).beside(async () => "it");
-    expect(once).toEqual({ found: "it", ceilingPerSecond: 15 });
-  });
+  const measured = await new Known().beside(2, async () => order.push("turn"));
+  expect(order).toEqual(["look", "turn", "look", "turn", "look"]);
+  expect(measured).toEqual({ turns: [2, 4], ceiling: 300, machine: 600 });
 });
