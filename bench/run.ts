@@ -18,8 +18,12 @@ export interface Run {
   readonly failed: Readonly<Record<string, string>>;
 }
 
-type Collected = { -readonly [Part in "found" | "skipped" | "failed"]: Mutable<Run[Part]> };
-type Mutable<Part> = { -readonly [Name in keyof Part]: Part[Name] };
+/** A run while it goes on. */
+interface Collected {
+  readonly found: Record<string, readonly Figures[]>;
+  readonly skipped: Record<string, string>;
+  readonly failed: Record<string, string>;
+}
 
 /**
  * Rounds, and in each the scenarios one after the other: what is compared was measured within
@@ -46,13 +50,12 @@ export async function runScenarios(options: Options): Promise<Run> {
 
 /** One more round of some scenarios: the run with what it has found besides. */
 export async function runAgain(run: Run, ids: ReadonlySet<string>, pace: Pace): Promise<Run> {
-  const { found, skipped, failed } = run;
   const collected: Collected = {
-    found: { ...found },
-    skipped: { ...skipped },
-    failed: { ...failed },
+    found: { ...run.found },
+    skipped: { ...run.skipped },
+    failed: { ...run.failed },
   };
-  const round = 1 + Math.max(...Object.values(found).map(({ length }) => length));
+  const round = 1 + Math.max(...Object.values(run.found).map(({ length }) => length));
   console.log(`\nonce more: ${[...ids].join(", ")}`);
   await using ceiling = new Ceiling();
   const chosen = scenarios.filter(({ id }) => ids.has(id));

@@ -10,22 +10,18 @@ const connections = 64;
 /** The generator and who watches for effects are new processes at each rate, and slow at first. */
 const leadSeconds = 2;
 
-/**
- * The rates are shares of what 1a would reach at that moment: as much of what the machine can do as
- * 1a reached in the same round.
- */
-async function run({ found, pace, ceiling, say }: Context): Promise<Figures> {
-  const ofMachine = found.get("1a")?.ofMachine;
-  if (ofMachine === undefined) throw new Skipped("it needs what 1a reached in the same run");
+/** The rates are shares of what 1a reached in the same round. */
+async function run({ found, pace, say }: Context): Promise<Figures> {
+  const peak = found.get("1a")?.perSecond;
+  if (peak === undefined) throw new Skipped("it needs what 1a reached in the same run");
   await using system = await startMillrace({ app: "light", gateways: 1, through: "gateway" });
   const files = await Promise.all(["a", "b"].map((worker) => system.databaseFile(worker)));
-  const measure = async (share: number, seconds: number) => {
-    const peak = ofMachine * (await ceiling.look()).machine;
+  const measure = (share: number, seconds: number) => {
     const rate = { perSecond: (peak * share) / 100, seconds, leadSeconds };
     return measureEffectLatency(system, { request: oneEvent, ...rate, connections, files });
   };
   await measure(50, pace.warmSeconds);
-  const figures: Record<string, number> = {};
+  const figures: Record<string, number> = { peakPerSecond: peak };
   for (const share of shares) {
     const measured = await measure(share, pace.latencySeconds);
     const [answer, effect] = [latencyOf(measured.answers), latencyOf(measured.effects)];

@@ -84,17 +84,19 @@ const jetstream: Scenario = {
 export const peerScenarios: readonly Scenario[] = [
   { ...bullmq("bullmq", "everysec", "light"), fullOnly: false },
   bullmq("bullmq-real", "everysec", "real"),
-  bullmq("bullmq-always", "always", "light"),
+  { ...bullmq("bullmq-always", "always", "light"), once: true },
   {
     id: "pg-boss",
     title: "Fastify + pg-boss + PostgreSQL (each commit synced), light handlers there",
     fullOnly: true,
+    once: true,
     run: (context) => onPostgres(context, "pg-boss", "pg-boss"),
   },
   {
     id: "graphile",
     title: "Fastify + graphile-worker + PostgreSQL (each commit synced), light handlers there",
     fullOnly: true,
+    once: true,
     run: (context) => onPostgres(context, "graphile-worker", "graphile"),
   },
   jetstream,

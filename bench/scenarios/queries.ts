@@ -61,6 +61,7 @@ const behind = (id: string, title: string, balancer: "ours" | "haproxy"): Scenar
   id,
   title,
   fullOnly: true,
+  once: true,
   run: async (context) => {
     await using system = await startBehind(balancer);
     return await throughputOf(system, oneEvent, context);

@@ -12,6 +12,7 @@ const scaled = (count: number): Scenario => ({
   id: `7-${count}`,
   title: `the whole picture with ${count} gateways and ${count} instances of each worker`,
   fullOnly: true,
+  once: true,
   run: async (context) => {
     const size = { gateways: count, instances: count };
     await using system = await startMillrace({ app: "light", through: "balancer", ...size });

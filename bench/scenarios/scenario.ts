@@ -60,7 +60,7 @@ export interface Scenario {
   /** `1a`, `bullmq`. */
   readonly id: string;
   readonly title: string;
-  /** Once in a run: what takes long, or is the same each time. */
+  /** Once in a run: what takes long, is the same each time, or is only told and not compared. */
   readonly once?: boolean;
   /** Left out of `--quick`. */
   readonly fullOnly?: boolean;
