@@ -131,6 +131,7 @@ export const dueBy = (elapsedUs: number, perSecond: number, total: number): numb
  * process, waits on the clock.
  */
 export class OpenLoop extends Loop {
+  /** In turn: one that is left alone is closed by the server some day, just as it is written to. */
   readonly #free: Slot[] = [];
   readonly #perSecond: number;
   readonly #total: number;
@@ -158,7 +159,7 @@ export class OpenLoop extends Loop {
     const elapsedUs = nowUs() - this.tally.startedUs;
     const due = dueBy(elapsedUs, this.#perSecond, this.#total);
     while (this.#begun < due) {
-      const slot = this.#free.pop();
+      const slot = this.#free.shift();
       if (slot === undefined) return;
       this.send(slot, this.tally.startedUs + (this.#begun++ * 1_000_000) / this.#perSecond);
     }

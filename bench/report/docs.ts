@@ -48,7 +48,10 @@ export const fillMarks = (page: string, texts: Readonly<Record<string, string>>)
   );
 
 function textsOf(run: Run, titles: ReadonlyMap<string, string>): Record<string, string> {
-  const skipped = Object.entries({ ...run.skipped, ...run.failed });
+  const skipped = [...Object.entries(run.skipped), ...Object.entries(run.failed)].map(
+    ([id, why]) =>
+      `- ${id}${id in run.found ? ", in one of its rounds" : ""}: ${why.split("\n")[0]}`,
+  );
   const day = run.measuredAt.slice(0, 10);
   const conditions = `Measured ${day}, ${run.pace} run, on ${machineText(run.machine)}.`;
   const ratios = table(ratioRows(run), "markdown");
@@ -60,10 +63,7 @@ function textsOf(run: Run, titles: ReadonlyMap<string, string>): Record<string, 
     cpu: [plot("plots/", "cpu"), table(cpuRows(run), "markdown")].join("\n\n"),
     latency: [plot("plots/", "latency"), table(latencyRows(run), "markdown")].join("\n\n"),
     backlog: table(backlogRows(run), "markdown"),
-    skipped:
-      skipped.length === 0
-        ? "Everything was measured."
-        : skipped.map(([id, why]) => `- ${id}: ${why.split("\n")[0]}`).join("\n"),
+    skipped: skipped.length === 0 ? "Everything was measured." : skipped.join("\n"),
   };
 }
 

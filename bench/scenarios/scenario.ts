@@ -32,7 +32,7 @@ export const quick: Pace = {
 export const full: Pace = {
   name: "full",
   rounds: 3,
-  turns: 3,
+  turns: 2,
   seconds: 2,
   // A server that has run for a while: the compiler has seen the hot path.
   warmSeconds: 4,

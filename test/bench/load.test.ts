@@ -87,6 +87,21 @@ describe("the closed loop", () => {
   });
 });
 
+test("the open loop uses its connections in turn, so that none is left until it is closed", async () => {
+  const requests = new Map<unknown, number>();
+  await withServer(
+    ({ socket }, response) => {
+      requests.set(socket, (requests.get(socket) ?? 0) + 1);
+      response.writeHead(202).end("{}");
+    },
+    (target) => {
+      const plan = { target, request: event, connections: 4, firstNumber: 0 };
+      return new OpenLoop({ ...plan, perSecond: 100, seconds: 0.12 }).run();
+    },
+  );
+  expect([...requests.values()]).toEqual([3, 3, 3, 3]);
+});
+
 test("a generator sends loads one after another, and ends when it is let go", async () => {
   const plan = { request: event, connections: 2, seconds: 0, firstNumber: 0 };
   await withServer(
