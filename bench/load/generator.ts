@@ -9,7 +9,7 @@ export interface LoadPlan {
   readonly seconds: number;
   /** Requests a second, at a constant rate (open loop); absent: each as soon as it can. */
   readonly perSecond?: number;
-  /** Of the first so many seconds no times are told: this process has only begun. */
+  /** Of the first so many seconds no times are told: connections and processes only begin. */
   readonly leadSeconds?: number;
   /** The number of the first event; they count up from there. */
   readonly firstNumber: number;
@@ -22,6 +22,8 @@ export interface Tally {
   /** Requests and events that were sent, and those that were answered with success. */
   sent: number;
   succeeded: number;
+  /** Successes between the lead's end and the end of sending: what is neither start nor end. */
+  steady: number;
   /** Why a request failed last, where one did: what the answer said, or how it broke. */
   lastFailure: string | undefined;
   readonly times: Histogram;
@@ -44,6 +46,7 @@ abstract class Loop {
     answers: new Map(),
     sent: 0,
     succeeded: 0,
+    steady: 0,
     lastFailure: undefined,
     times: new Histogram(),
     startedUs: 0,
@@ -94,9 +97,12 @@ abstract class Loop {
       this.inFlight--;
       const { answers, times } = this.tally;
       answers.set(status, (answers.get(status) ?? 0) + 1);
-      if (isSuccess(status)) this.tally.succeeded++;
-      else this.tally.lastFailure = refusal;
-      if (slot.meantUs >= this.#leadEndUs) times.add(nowUs() - slot.meantUs);
+      const now = nowUs();
+      if (isSuccess(status)) {
+        this.tally.succeeded++;
+        if (now >= this.#leadEndUs && now < this.endUs) this.tally.steady++;
+      } else this.tally.lastFailure = refusal;
+      if (slot.meantUs >= this.#leadEndUs) times.add(now - slot.meantUs);
       this.free(slot);
     };
     const slot: Slot = {

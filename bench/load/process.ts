@@ -6,6 +6,7 @@ export interface LoadAnswer {
   readonly answers: readonly (readonly [number, number])[];
   readonly sent: number;
   readonly succeeded: number;
+  readonly steady: number;
   readonly lastFailure: string | undefined;
   readonly times: StoredHistogram;
   readonly startedUs: number;

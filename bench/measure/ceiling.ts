@@ -15,7 +15,9 @@ export const peakConnections = 256;
 /** As many as a system of ours has busy processes, where there are cores for them. */
 const processesMax = 4;
 const warmSeconds = 4;
-const lookSeconds = 0.7;
+const lookSeconds = 0.8;
+/** Of each load, while its connections are made. */
+const leadSeconds = 0.2;
 /** What a system still does after its last effect, as collecting and checkpoints, is its own. */
 const restMs = 200;
 
@@ -95,9 +97,9 @@ async function start(): Promise<readonly Running[]> {
 async function answered(running: readonly Running[], seconds: number): Promise<number> {
   const rates = running.map(async ({ system: { target }, generator }) => {
     const plan = { target, request: oneEvent, connections: peakConnections, firstNumber: 0 };
-    const tally = await generator.run({ ...plan, seconds });
+    const tally = await generator.run({ ...plan, seconds, leadSeconds });
     assertAllSucceeded(tally);
-    return (tally.succeeded * 1e6) / (tally.endedUs - tally.startedUs);
+    return tally.steady / (seconds - leadSeconds);
   });
   return (await Promise.all(rates)).reduce((sum, rate) => sum + rate, 0);
 }

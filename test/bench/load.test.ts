@@ -87,6 +87,22 @@ describe("the closed loop", () => {
   });
 });
 
+test.each([
+  ["what comes in the lead, or after the end, does not", 1, 0],
+  ["all but what is under way at the end does", 0, 1],
+])("of what counts as steady: %s", async (_what, leadSeconds, isCounted) => {
+  const connections = 4;
+  const tally = await withServer(
+    (_, response) => response.writeHead(202).end("{}"),
+    (target) => {
+      const plan = { target, request: event, connections, firstNumber: 0, seconds: 0.1 };
+      return new ClosedLoop({ ...plan, leadSeconds }).run();
+    },
+  );
+  expect(tally.steady).toBeLessThanOrEqual(tally.succeeded * isCounted);
+  expect(tally.steady).toBeGreaterThanOrEqual((tally.succeeded - connections) * isCounted);
+});
+
 test("the open loop uses its connections in turn, so that none is left until it is closed", async () => {
   const requests = new Map<unknown, number>();
   await withServer(
