@@ -61,10 +61,9 @@ export class Ceiling implements AsyncDisposable {
   /** What is possible at this moment. All is started when this is first called. */
   async look(): Promise<Possible> {
     this.#running ??= start();
-    const [first, ...others] = await this.#running;
-    if (first === undefined) return { ceiling: 0, machine: 0 };
-    const ceiling = await answered([first], lookSeconds);
-    return { ceiling, machine: await answered([first, ...others], lookSeconds) };
+    const running = await this.#running;
+    const ceiling = await answered(running.slice(0, 1), lookSeconds);
+    return { ceiling, machine: await answered(running, lookSeconds) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -81,19 +81,15 @@ async function standingAt(
 ): Promise<KnownStanding> {
   if (link === undefined) return { state: "unknown", error: "MR_WORKER_UNAVAILABLE" };
   for (;;) {
-    const leftMs = Math.max(0, endMs - clock.monotonic());
     try {
-      return await link.standing(place, leftMs, signal);
-    } catch (error) {
-      const isThere = !isMillraceError(error, "MR_WORKER_UNAVAILABLE");
-      if (isThere || signal.aborted || endMs - clock.monotonic() < limits.linkProbeMs) {
-        return {
-          state: "unknown",
-          error: isMillraceError(error) ? error.code : asError(error).name,
-        };
-      }
+      return await link.standing(place, Math.max(0, endMs - clock.monotonic()), signal);
+    } catch (thrown) {
+      const error = isMillraceError(thrown) ? thrown.code : asError(thrown).name;
+      const leftMs = endMs - clock.monotonic();
+      const mayCome = error === "MR_WORKER_UNAVAILABLE" && leftMs > 0 && !signal.aborted;
+      if (!mayCome) return { state: "unknown", error };
+      await clock.sleep(Math.min(limits.linkProbeMs, leftMs), signal);
     }
-    await clock.sleep(limits.linkProbeMs, signal);
   }
 }
 
