@@ -60,9 +60,14 @@ export class Publisher {
    *
    * @throws as makeEvent does
    */
-  make(definition: AnyEvent, data: unknown, parts: EventParts): EventRecord | Promise<EventRecord> {
+  make(
+    definition: AnyEvent,
+    data: unknown,
+    parts: EventParts,
+    text?: string,
+  ): EventRecord | Promise<EventRecord> {
     try {
-      const made = makeEvent(definition, data, parts);
+      const made = makeEvent(definition, data, parts, text);
       return made instanceof Promise ? made.catch(throwWithinData) : made;
     } catch (error) {
       return throwWithinData(error);

@@ -21,36 +21,48 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** A value, with the text that stands for it where it is stored: without spaces, as written here. */
+export interface JsonDocument {
+  readonly value: JsonValue;
+  readonly text: string;
+}
+
 /**
- * Parses JSON that comes from outside. Beyond the grammar it refuses what parsers read differently
+ * Reads JSON that comes from outside. Beyond the grammar it refuses what parsers read differently
  * or what would be stored as something else: equal names in one object, `__proto__` and
  * `constructor.prototype`, numbers that lose digits, and documents past the limits of depth and
  * size.
  *
- * Equal names vanish in `JSON.parse`, so they are found by counting: the members in the text
- * against the members of the value.
+ * Equal names and digits vanish in `JSON.parse`. Where the value is written as it was read, nothing
+ * has; in all other texts, such as those with spaces, members are counted and numbers looked at.
  */
-export function parseJson(text: string): JsonValue {
-  const members = scanText(text);
-  let value: JsonValue;
+export function readJson(text: string): JsonDocument {
+  const value = parsed(text);
+  const content = new Content(value);
+  const written = JSON.stringify(value);
+  if (written !== text || content.hasLargeInteger) refuseLosses(text, content.members);
+  return { value, text: written };
+}
+
+/** `readJson`, for those who want no more than the value. */
+export const parseJson = (text: string): JsonValue => readJson(text).value;
+
+function parsed(text: string): JsonValue {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
-    throw new MillraceError(
-      "MR_JSON_INVALID",
-      `The JSON cannot be read: ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    );
+    const { message } = cause as Error;
+    throw new MillraceError("MR_JSON_INVALID", `The JSON cannot be read: ${message}`, { cause });
   }
-  if (countMembers(value, 0) !== members) {
-    throw new MillraceError(
-      "MR_JSON_DUPLICATE_NAME",
-      "An object in the JSON has the same name twice.",
-    );
-  }
-  return value;
+}
+
+/** By counting: the members in the text against the members of the value. */
+function refuseLosses(text: string, members: number): void {
+  if (scanText(text) === members) return;
+  throw new MillraceError(
+    "MR_JSON_DUPLICATE_NAME",
+    "An object in the JSON has the same name twice.",
+  );
 }
 
 /** Counts the members by their colons outside strings, and refuses numbers that lose digits. */
@@ -118,25 +130,42 @@ function decimal(text: string): string {
   return `${significant}e${power}`;
 }
 
-function countMembers(value: JsonValue, depth: number): number {
-  if (typeof value !== "object" || value === null) return 0;
-  if (depth >= limits.jsonDepthMax) {
-    throw new MillraceError(
-      "MR_JSON_TOO_DEEP",
-      `The JSON is nested deeper than ${limits.jsonDepthMax}.`,
-    );
+/** What a value holds, at all depths. */
+class Content {
+  members = 0;
+  /** Past the integers of which each has a double of its own. */
+  hasLargeInteger = false;
+
+  constructor(value: JsonValue) {
+    this.#visit(value, 0);
   }
-  let count = 0;
-  if (Array.isArray(value)) {
-    for (const item of value) count += countMembers(item, depth + 1);
-    return count;
+
+  #visit(value: JsonValue, depth: number): void {
+    if (typeof value === "number") {
+      this.hasLargeInteger ||= Math.abs(value) > Number.MAX_SAFE_INTEGER;
+    } else if (typeof value === "object" && value !== null) {
+      this.#visitWithin(value, depth);
+    }
   }
-  for (const name of Object.keys(value)) {
-    const member = (value as { readonly [name: string]: JsonValue })[name] ?? null;
-    refuseDangerousName(name, member);
-    count += 1 + countMembers(member, depth + 1);
+
+  #visitWithin(value: JsonValue & object, depth: number): void {
+    if (depth >= limits.jsonDepthMax) {
+      throw new MillraceError(
+        "MR_JSON_TOO_DEEP",
+        `The JSON is nested deeper than ${limits.jsonDepthMax}.`,
+      );
+    }
+    if (Array.isArray(value)) {
+      for (const item of value) this.#visit(item, depth + 1);
+      return;
+    }
+    for (const name of Object.keys(value)) {
+      const member = (value as { readonly [name: string]: JsonValue })[name] ?? null;
+      refuseDangerousName(name, member);
+      this.members++;
+      this.#visit(member, depth + 1);
+    }
   }
-  return count;
 }
 
 function refuseDangerousName(name: string, member: JsonValue): void {

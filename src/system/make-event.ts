@@ -19,17 +19,19 @@ export interface EventParts {
  * outbox. The data is stored as it was given, not as the schema transforms it, since only the
  * former is sure to be JSON; handlers run the schema again. Synchronous where the schema is.
  *
+ * @param text what `JSON.stringify` makes of the data, where somebody has done so already
  * @throws MR_DATA_INVALID with each fault's pointer, MR_KEY_NOT_STRING, MR_BODY_TOO_LARGE
  */
 export function makeEvent(
   definition: AnyEvent,
   data: unknown,
   parts: EventParts,
+  text?: string,
 ): EventRecord | Promise<EventRecord> {
   const result = validate(definition.data, data);
   return result instanceof Promise
-    ? result.then((validation) => toRecord(definition, data, validation, parts))
-    : toRecord(definition, data, result, parts);
+    ? result.then((validation) => toRecord(definition, data, validation, parts, text))
+    : toRecord(definition, data, result, parts, text);
 }
 
 function toRecord(
@@ -37,6 +39,7 @@ function toRecord(
   data: unknown,
   validation: Validation<unknown>,
   parts: EventParts,
+  text = JSON.stringify(data) as string | undefined,
 ): EventRecord {
   const { type } = definition;
   if (validation.faults !== undefined) {
@@ -45,7 +48,6 @@ function toRecord(
     });
   }
   const key = keyOf(definition, validation.value);
-  const text = JSON.stringify(data);
   if (text === undefined || !fitsBytes(text, limits.dataBytesMax)) {
     throw new MillraceError(
       "MR_BODY_TOO_LARGE",

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { asError, MillraceError } from "../../lib/errors.ts";
-import { decodeUtf8, parseJson } from "../../lib/json.ts";
+import { decodeUtf8, readJson } from "../../lib/json.ts";
 import type { AnyEvent } from "../../system/event.ts";
 import type { EventAttributes } from "../../system/event-record.ts";
 import { answerOne, jsonType } from "../answers.ts";
@@ -133,12 +133,14 @@ function makePublication(
   content: Buffer,
   index: number,
 ): Publication | Promise<Publication> {
-  const made = publisher.make(definition, parseJson(decodeUtf8(content)), {
+  const { value, text } = readJson(decodeUtf8(content));
+  const parts = {
     id: identity.ids(index),
     source: publisher.source,
     time: publisher.now(),
     attributes,
-  });
+  };
+  const made = publisher.make(definition, value, parts, text);
   const fingerprint = identity.isKeyed
     ? { fingerprint: fingerprintOf(definition.type, content, attributes.at) }
     : {};
