@@ -105,6 +105,13 @@ export class TransactionBroken extends Error {
   }
 }
 
+/** Rows for one table, with one value for each of `columns`, in their order. */
+export interface NewRows {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
 export interface Transaction {
   /** What handlers get: Kysely inside this transaction. Throws MR_HANDLE_CLOSED after it ended. */
   readonly db: Kysely<unknown>;
@@ -116,6 +123,11 @@ export interface Transaction {
    * of a small statement cost a fraction of one that unfolds a whole batch.
    */
   changeEach?(sql: string, rows: readonly (readonly SqlValue[])[]): readonly number[];
+  /**
+   * Inserts rows into a table of the framework's own, except those whose key is there already, and
+   * tells for each whether it was new. Present where `changeEach` is.
+   */
+  insertNew?(rows: NewRows): readonly boolean[];
   /**
    * Runs `work` in a savepoint: what it wrote is undone where it rejects; the error is passed on.
    * They nest, one within the other. The handle that `work` gets is the attempt's own: it throws

@@ -1,4 +1,5 @@
 import { parseItem } from "structured-headers";
+import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import { dateOfRfc3339, isRfc3339 } from "../lib/rfc3339.ts";
@@ -103,9 +104,9 @@ export function parseAfter(header: string | string[] | undefined, partitions: nu
  */
 export function parseAt(
   header: string | string[] | undefined,
-  nowMs: number,
+  clock: Clock,
 ): EventAttributes["at"] {
-  return header === undefined ? undefined : deliveryTimeOf(String(header), nowMs);
+  return header === undefined ? undefined : deliveryTimeOf(String(header), clock.now());
 }
 
 /** @throws MR_AT_INVALID */

@@ -1,6 +1,7 @@
 import { limits } from "../lib/limits.ts";
 import type { Receipt } from "../queue/engine.ts";
 import type { Publication } from "../queue/queue.ts";
+import type { EventAttributes } from "../system/event-record.ts";
 import {
   formatTraceparent,
   type Hop,
@@ -44,10 +45,12 @@ export class EventTracer {
         eventId: event.id,
       }),
     );
-    const untraced = formatTraceparent({ ...context, sampled: false });
+    const untraced = withTraceparent(formatTraceparent({ ...context, sampled: false }));
     const created = publications.map((one, at) => {
       const create = creates[at];
-      return withTrace(one, create === undefined ? untraced : formatTraceparent(create.context));
+      return create === undefined
+        ? untraced(one)
+        : withTraceparent(formatTraceparent(create.context))(one);
     });
     const hops = count === 0 ? noHops : new TracedHops(this.#tracing, created, creates);
     return { publications: created, hops };
@@ -62,12 +65,22 @@ export class EventTracer {
   }
 }
 
-/** A context that the client gave to the event itself is kept. */
-function withTrace(publication: Publication, traceparent: string): Publication {
-  const { event } = publication;
-  if (event.attributes.traceparent !== undefined) return publication;
-  const attributes = { ...event.attributes, traceparent };
-  return { ...publication, event: { ...event, attributes } };
+/**
+ * Gives events a trace context; one that the client gave to the event itself is kept. Events that
+ * came with the same attributes share them afterwards too, so that they are written once for all.
+ */
+function withTraceparent(traceparent: string): (publication: Publication) => Publication {
+  let former: EventAttributes | undefined;
+  let traced: EventAttributes = {};
+  return (publication) => {
+    const { event } = publication;
+    if (event.attributes.traceparent !== undefined) return publication;
+    if (event.attributes !== former) {
+      former = event.attributes;
+      traced = { ...former, traceparent };
+    }
+    return { ...publication, event: { ...event, attributes: traced } };
+  };
 }
 
 class TracedHops implements EventHops {

@@ -107,8 +107,15 @@ class GroupCommit implements Producer {
       return;
     }
     const traced = this.#tracer.trace(publications, context);
-    const sinceMs = this.#options.clock.monotonic();
-    this.#line.push({ ...traced, ...answer, bytes, sinceMs, answered: false });
+    this.#line.push({
+      publications: traced.publications,
+      bytes,
+      sinceMs: this.#options.clock.monotonic(),
+      hops: traced.hops,
+      resolve: answer.resolve,
+      reject: answer.reject,
+      answered: false,
+    });
     this.#events += publications.length;
     this.#bytes += bytes;
     this.#unanswered++;

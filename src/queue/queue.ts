@@ -41,6 +41,7 @@ export interface QueueOptions {
 export function createQueue(engine: QueueEngine, options: QueueOptions = {}): Queue {
   const { partitions } = engine;
   const { clock = systemClock, observe = () => {} } = options;
+  const checkSizes = sizeCheck();
   const toRequest = (publication: Publication): AppendRequest => {
     checkSizes(publication.event);
     return { partition: partitionOf(publication.event.key, partitions), ...publication };
@@ -78,18 +79,25 @@ export function createQueue(engine: QueueEngine, options: QueueOptions = {}): Qu
 
 /**
  * Ids, sources, types and keys stand in indexes and on every page: past these sizes all get worse.
+ * Sources and types are looked at where they change: those of most events are the ones before.
  */
-function checkSizes({ id, source, type, key, data }: EventRecord): void {
-  refuseLong("id", id, limits.idBytesMax);
-  refuseLong("source", source, limits.sourceBytesMax);
-  refuseLong("type", type, limits.nameLengthMax);
-  refuseLong("key", key, limits.keyBytesMax);
-  if (fitsBytes(data, limits.dataBytesMax)) return;
-  throw new MillraceError(
-    "MR_BODY_TOO_LARGE",
-    `The data of an event has at most ${limits.dataBytesMax} bytes; this is ${Buffer.byteLength(data)}.`,
-    { faults: [{ detail: `at most ${limits.dataBytesMax} bytes`, pointer: "#/data" }] },
-  );
+function sizeCheck(): (event: EventRecord) => void {
+  let lastSource: string | undefined;
+  let lastType: string | undefined;
+  return ({ id, source, type, key, data }) => {
+    refuseLong("id", id, limits.idBytesMax);
+    if (source !== lastSource) refuseLong("source", source, limits.sourceBytesMax);
+    lastSource = source;
+    if (type !== lastType) refuseLong("type", type, limits.nameLengthMax);
+    lastType = type;
+    refuseLong("key", key, limits.keyBytesMax);
+    if (fitsBytes(data, limits.dataBytesMax)) return;
+    throw new MillraceError(
+      "MR_BODY_TOO_LARGE",
+      `The data of an event has at most ${limits.dataBytesMax} bytes; this is ${Buffer.byteLength(data)}.`,
+      { faults: [{ detail: `at most ${limits.dataBytesMax} bytes`, pointer: "#/data" }] },
+    );
+  };
 }
 
 function refuseLong(name: string, text: string, bytesMax: number): void {

@@ -56,6 +56,8 @@ interface ParkedRow extends QueuedRow {
   readonly history: string;
 }
 
+const inbox = { table: "millrace_inbox", columns: ["id", "source", "handled_at"] };
+
 const idOf = (source: string, id: string) => `${source}\n${id}`;
 
 /**
@@ -77,10 +79,10 @@ export class WorkerStore {
     events: readonly QueuedEvent[],
     nowMs: number,
   ): Promise<QueuedEvent[]> {
-    if (tx.changeEach !== undefined) {
+    if (tx.insertNew !== undefined) {
       const rows = events.map(({ event }) => [event.id, event.source, nowMs]);
-      const changes = tx.changeEach(this.#sql.claimOne, rows);
-      return events.filter((_, at) => changes[at] === 1);
+      const isNew = tx.insertNew({ ...inbox, rows });
+      return events.filter((_, at) => isNew[at]);
     }
     const ids = JSON.stringify(events.map(({ event }) => [event.id, event.source]));
     const rows = await tx.run<{ id: string; source: string }>(this.#sql.claim, [ids, nowMs]);
@@ -292,8 +294,6 @@ function statements(each: string) {
     claim: `insert into millrace_inbox (id, source, handled_at)
       select ${text(0)}, ${text(1)}, $2 from ${each} where true
       on conflict do nothing returning id, source`,
-    claimOne: `insert into millrace_inbox (id, source, handled_at) values ($1, $2, $3)
-      on conflict do nothing`,
     lines: `select key, sum(length) as length from (
         select key, count(*) as length from millrace_parked where key in ${keys} group by key
         union all

@@ -21,6 +21,8 @@ interface IdRow {
   readonly fingerprint: string | null;
 }
 
+const selectEvents = `select ${eventColumns.join(", ")} from events`;
+
 /**
  * The connection on which the event loop reads. It cannot write, and each look is one short
  * transaction that ends before anything is awaited: a long one would keep the WAL growing.
@@ -63,7 +65,7 @@ export class QueueReader {
 
   /** A statement over events, as arrays in the order of `eventColumns`. */
   prepareEvents(condition: string): StatementSync {
-    const statement = this.#db.prepare(`select ${eventColumns} from events where ${condition}`);
+    const statement = this.#db.prepare(`${selectEvents} where ${condition}`);
     statement.setReturnArrays(true);
     return statement;
   }
@@ -136,7 +138,7 @@ function prepareReaderStatements(db: DatabaseSync) {
         (select trimmed from partitions where partitions.partition = ids.partition)
         order by id, source limit ?`,
     ),
-    event: db.prepare(`select ${eventColumns} from events where position = ?`),
+    event: db.prepare(`${selectEvents} where position = ?`),
     acceptedAt: db.prepare(
       `select position, accepted_at as "acceptedAt" from events
         where position <= ? order by position desc limit 1`,

@@ -3,9 +3,10 @@ import type { QueuedEvent } from "../../queue/engine.ts";
 import type { EventAttributes } from "../../system/event-record.ts";
 
 /** The columns of an event's row, in the order of the table and of every statement. */
-export const eventColumns =
-  "position, partition, type, source, id, key, time, accepted_at, crc, attributes, data";
-export const eventColumnCount = 11;
+export const eventColumns = [
+  ...["position", "partition", "type", "source", "id", "key", "time", "accepted_at", "crc"],
+  ...["attributes", "data"],
+];
 
 /** A row as SQLite gives it, in the order of `eventColumns`. */
 export type EventRow = readonly [
@@ -67,9 +68,19 @@ export function eventOf(row: EventRow): QueuedEvent | undefined {
     key,
     time,
     data,
-    attributes: attributes === null ? noAttributes : JSON.parse(attributes),
+    attributes: attributes === null ? noAttributes : attributesOf(attributes),
   };
   return { partition, position, acceptedAt, event };
+}
+
+/** Events that came in one request mostly have the same ones: their text is parsed once. */
+let last: { readonly text: string; readonly attributes: EventAttributes } | undefined;
+
+/** Each event has its own, which its handlers may change as they like. */
+function attributesOf(text: string): EventAttributes {
+  if (last?.text !== text) last = { text, attributes: JSON.parse(text) };
+  const { attributes } = last;
+  return attributes.extensions === undefined ? { ...attributes } : JSON.parse(text);
 }
 
 /**

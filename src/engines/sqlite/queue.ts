@@ -15,6 +15,7 @@ import type {
 } from "../../queue/engine.ts";
 import { queueClosed } from "../../queue/faults.ts";
 import { WaitingSubscription } from "../../queue/waiting-subscription.ts";
+import type { EventAttributes } from "../../system/event-record.ts";
 import { Ballast } from "./queue-ballast.ts";
 import { QueueBell } from "./queue-bell.ts";
 import type { AppendAnswer, AppendField, WriterState } from "./queue-protocol.ts";
@@ -109,12 +110,7 @@ class SqliteQueue implements QueueEngine {
   async append(requests: readonly AppendRequest[]): Promise<Receipt[]> {
     this.#assertOpen();
     if (requests.length === 0) return [];
-    const fields: AppendField[] = [];
-    for (const { partition, event, fingerprint } of requests) {
-      const { type, source, id, key, time, data } = event;
-      const attributes = attributesText(event.attributes);
-      fields.push(partition, type, source, id, key, time, attributes, data, fingerprint ?? null);
-    }
+    const fields = fieldsOf(requests);
     try {
       const nowMs = this.#clock.now();
       const answer = await this.#writer.request({ kind: "append", nowMs, fields });
@@ -212,6 +208,21 @@ class SqliteQueue implements QueueEngine {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw queueClosed();
   }
+}
+
+function fieldsOf(requests: readonly AppendRequest[]): AppendField[] {
+  const fields: AppendField[] = [];
+  let former: EventAttributes | undefined;
+  let attributes: string | null = null;
+  for (const { partition, event, fingerprint } of requests) {
+    const { type, source, id, key, time, data } = event;
+    if (event.attributes !== former) {
+      former = event.attributes;
+      attributes = attributesText(former);
+    }
+    fields.push(partition, type, source, id, key, time, attributes, data, fingerprint ?? null);
+  }
+  return fields;
 }
 
 function receiptsOf(requests: readonly AppendRequest[], answer: AppendAnswer): Receipt[] {

@@ -1,6 +1,7 @@
-import type { SqlValue } from "../../database/engine.ts";
+import type { NewRows, SqlValue } from "../../database/engine.ts";
 import { plainParameter } from "../../database/parameters.ts";
 import { limits } from "../../lib/limits.ts";
+import { NewRowInsert } from "./row-insert.ts";
 import type { DatabaseSync, StatementSync } from "./sqlite.ts";
 
 export interface StatementResult {
@@ -27,6 +28,8 @@ export class Statements {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, Prepared>();
   #preparedCount = 0;
+  /** By the table. */
+  readonly #newRowInserts = new Map<string, NewRowInsert>();
 
   constructor(db: DatabaseSync) {
     this.#db = db;
@@ -51,6 +54,16 @@ export class Statements {
   changeEach(sql: string, rows: readonly (readonly SqlValue[])[]): readonly number[] {
     const { statement } = this.#prepare(sql);
     return rows.map((values) => Number(statement.run(...values).changes));
+  }
+
+  /** Inserts rows of the framework's own, except those whose key is there; which ones were new. */
+  insertNew({ table, columns, rows }: NewRows): readonly boolean[] {
+    let insert = this.#newRowInserts.get(table);
+    if (insert === undefined) {
+      insert = new NewRowInsert(this.#db, { table, columns });
+      this.#newRowInserts.set(table, insert);
+    }
+    return insert.run(rows);
   }
 
   #prepare(sql: string): Prepared {

@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import type { Row, SqlValue, Transaction } from "../../database/engine.ts";
+import type { NewRows, Row, SqlValue, Transaction } from "../../database/engine.ts";
 import type { Handle } from "../../database/handle.ts";
 import { assert } from "../../lib/errors.ts";
 import { databaseFailure } from "./failures.ts";
@@ -42,6 +42,11 @@ export class SqliteTransaction implements Transaction {
   changeEach(sql: string, rows: readonly (readonly SqlValue[])[]): readonly number[] {
     assert(!this.#ended, "a statement ran after its transaction had ended");
     return this.#guarded(sql, () => this.#statements.changeEach(sql, rows));
+  }
+
+  insertNew(rows: NewRows): readonly boolean[] {
+    assert(!this.#ended, "a statement ran after its transaction had ended");
+    return this.#guarded(`insert into ${rows.table}`, () => this.#statements.insertNew(rows));
   }
 
   async savepoint<Result>(work: (db: Kysely<unknown>) => Promise<Result>): Promise<Result> {

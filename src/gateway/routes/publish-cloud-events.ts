@@ -36,7 +36,7 @@ export function publishCloudEventRoutes(app: FastifyInstance, tools: RouteTools)
     async (request, reply) => {
       const mode = modeOf(request.call.media);
       const body = (request.body as Buffer | undefined) ?? Buffer.alloc(0);
-      const at = parseAt(request.headers["millrace-at"], tools.clock.now());
+      const at = parseAt(request.headers["millrace-at"], tools.clock);
       const defaults = { time: tools.publisher.now(), at, nowMs: tools.clock.now() };
       const identity = identities.of(request, "POST /events");
       try {

@@ -41,7 +41,7 @@ export function publishPlainRoutes(app: FastifyInstance, tools: RouteTools): voi
     (request, reply) => {
       const { params, call } = request;
       const definition = publisher.definitionOf(params.type, call.client);
-      const at = parseAt(request.headers["millrace-at"], tools.clock.now());
+      const at = parseAt(request.headers["millrace-at"], tools.clock);
       const attributes = at === undefined ? noAttributes : { at };
       const identity = identities.of(request, `POST /events/${definition.type}`);
       const publishing = { tools, definition, identity, attributes };

@@ -17,7 +17,7 @@ class WholeBody implements Arrival {
   bytes = 0;
   readonly #watch: ArrivalWatch;
   readonly #done: BodyRead;
-  readonly #chunks: Buffer[] = [];
+  #chunks: Buffer[] = [];
   #isDone = false;
 
   constructor(request: IncomingMessage, watch: ArrivalWatch, done: BodyRead) {
@@ -48,11 +48,11 @@ class WholeBody implements Arrival {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#watch.delete(this);
-    const [first] = this.#chunks;
+    const chunks = this.#chunks;
+    this.#chunks = [];
     if (error !== null) this.#done(error);
-    else if (this.#chunks.length === 1) this.#done(null, first);
-    else this.#done(null, Buffer.concat(this.#chunks, this.bytes));
-    this.#chunks.length = 0;
+    else if (chunks.length === 1) this.#done(null, chunks[0]);
+    else this.#done(null, Buffer.concat(chunks, this.bytes));
   }
 }
 
