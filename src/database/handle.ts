@@ -107,12 +107,9 @@ class HandleConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>({ sql, parameters }: CompiledQuery): Promise<QueryResult<Row>> {
-    const { rows, changes, lastInsertRowid } = await this.#execute(sql, parameters);
-    return {
-      rows: rows as Row[],
-      ...(changes !== undefined && { numAffectedRows: BigInt(changes) }),
-      ...(lastInsertRowid !== undefined && { insertId: BigInt(lastInsertRowid) }),
-    };
+    const running = this.#execute(sql, parameters);
+    // Awaiting what is there already would cost a turn with each statement.
+    return toQueryResult<Row>(running instanceof Promise ? await running : running);
   }
 
   /** All rows are read before the first is handed on: an open cursor would keep others waiting. */
@@ -122,6 +119,15 @@ class HandleConnection implements DatabaseConnection {
       yield { rows: rows.slice(at, at + chunkRows) };
     }
   }
+}
+
+function toQueryResult<Row>(result: HandleResult): QueryResult<Row> {
+  const rows = result.rows as Row[];
+  if (result.changes === undefined) return { rows };
+  const numAffectedRows = BigInt(result.changes);
+  return result.lastInsertRowid === undefined
+    ? { rows, numAffectedRows }
+    : { rows, numAffectedRows, insertId: BigInt(result.lastInsertRowid) };
 }
 
 function handleDriver(connection: DatabaseConnection): Driver {
@@ -144,9 +150,14 @@ function handleDriver(connection: DatabaseConnection): Driver {
 /** Blanks and comments may stand before a word. */
 function refusalOf(words: readonly string[]): (sql: string) => void {
   const control = new RegExp(String.raw`^(?:\s|--.*\n|/\*[\s\S]*?\*/)*(${words.join("|")})\b`, "i");
+  let lastAllowed = "";
   return (sql) => {
+    if (sql === lastAllowed) return;
     const word = control.exec(sql)?.[1]?.toUpperCase();
-    if (word === undefined) return;
+    if (word === undefined) {
+      lastAllowed = sql;
+      return;
+    }
     throw new Error(`A database handle does not take ${word}: Millrace decides that.`);
   };
 }

@@ -1,4 +1,5 @@
 import {
+  type ColumnNode,
   type CompiledQuery,
   InsertQueryNode,
   PrimitiveValueListNode,
@@ -17,7 +18,9 @@ import { limits } from "../lib/limits.ts";
  */
 export class InsertTexts implements QueryCompiler {
   readonly #compiler: QueryCompiler;
-  readonly #texts = new Map<string, string>();
+  /** By the table. */
+  readonly #known = new Map<string, KnownInsert[]>();
+  #knownCount = 0;
 
   constructor(compiler: QueryCompiler) {
     this.#compiler = compiler;
@@ -26,21 +29,51 @@ export class InsertTexts implements QueryCompiler {
   compileQuery(query: RootOperationNode, queryId: QueryId): CompiledQuery {
     const insert = InsertQueryNode.is(query) ? plainInsert(query) : undefined;
     if (insert === undefined) return this.#compiler.compileQuery(query, queryId);
-    const sql = this.#texts.get(insert.shape);
-    if (sql !== undefined) return { query, queryId, sql, parameters: parametersOf(insert.rows) };
+    const known = this.#known.get(insert.table)?.find((one) => isAlike(one, insert));
+    if (known !== undefined) {
+      return { query, queryId, sql: known.sql, parameters: parametersOf(insert.rows) };
+    }
     const compiled = this.#compiler.compileQuery(query, queryId);
-    if (this.#texts.size >= limits.insertTextsMax) this.#texts.clear();
-    this.#texts.set(insert.shape, compiled.sql);
+    this.#remember(insert, compiled.sql);
     return compiled;
+  }
+
+  #remember({ table, schema, columns, rows }: PlainInsert, sql: string): void {
+    if (this.#knownCount >= limits.insertTextsMax) {
+      this.#known.clear();
+      this.#knownCount = 0;
+    }
+    const names = columns.map(({ column }) => column.name);
+    const alike = this.#known.get(table) ?? [];
+    alike.push({ schema, names, rowCount: rows.length, sql });
+    this.#known.set(table, alike);
+    this.#knownCount++;
   }
 }
 
 type Rows = readonly PrimitiveValueListNode[];
 
 interface PlainInsert {
-  /** What the text depends on: the names, and how many rows there are. */
-  readonly shape: string;
+  readonly schema: string | undefined;
+  readonly table: string;
+  readonly columns: readonly ColumnNode[];
   readonly rows: Rows;
+}
+
+/** What the text depends on besides the table, and the text. */
+interface KnownInsert {
+  readonly schema: string | undefined;
+  readonly names: readonly string[];
+  readonly rowCount: number;
+  readonly sql: string;
+}
+
+function isAlike(known: KnownInsert, { schema, columns, rows }: PlainInsert): boolean {
+  const { names } = known;
+  if (known.rowCount !== rows.length || known.schema !== schema) return false;
+  return (
+    names.length === columns.length && columns.every(({ column }, at) => column.name === names[at])
+  );
 }
 
 const plainParts = new Set(["kind", "into", "columns", "values"]);
@@ -55,11 +88,8 @@ function plainInsert(query: InsertQueryNode): PlainInsert | undefined {
     if (isSet && !plainParts.has(part)) return undefined;
   }
   if (!values.values.every((row) => PrimitiveValueListNode.is(row))) return undefined;
-  const rows = values.values as Rows;
   const { schema, identifier } = into.table;
-  let shape = `${rows.length}\0${schema?.name ?? ""}\0${identifier.name}`;
-  for (const { column } of columns) shape += `\0${column.name}`;
-  return { shape, rows };
+  return { schema: schema?.name, table: identifier.name, columns, rows: values.values as Rows };
 }
 
 function parametersOf(rows: Rows): readonly unknown[] {

@@ -1,3 +1,4 @@
+import type { Clock } from "../lib/clock.ts";
 import { MillraceError } from "../lib/errors.ts";
 import { limits } from "../lib/limits.ts";
 import type { EventRecord } from "./event-record.ts";
@@ -22,9 +23,9 @@ export function deliveryTime(at: Date, nowMs: number): string {
   return at.toISOString();
 }
 
-/** When an event is to be delivered, milliseconds since 1970, where that is after `nowMs`. */
-export function dueAtOf({ attributes }: EventRecord, nowMs: number): number | undefined {
+/** When an event is to be delivered, milliseconds since 1970, where that is still to come. */
+export function dueAtOf({ attributes }: EventRecord, clock: Clock): number | undefined {
   if (attributes.at === undefined) return undefined;
   const dueAt = Date.parse(attributes.at);
-  return dueAt > nowMs ? dueAt : undefined;
+  return dueAt > clock.now() ? dueAt : undefined;
 }

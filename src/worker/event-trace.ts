@@ -1,3 +1,4 @@
+import { type Clock, preciseNow } from "../lib/clock.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
 import {
   formatTraceparent,
@@ -44,11 +45,11 @@ export class EventTrace {
     tracing: Tracing,
     worker: string,
     queued: QueuedEvent,
-    nowMs: number,
+    clock: Clock,
   ): EventTrace | undefined {
     const { traceparent } = queued.event.attributes;
     if (!isSampled(traceparent)) return undefined;
-    return new EventTrace(tracing, worker, queued, nowMs);
+    return new EventTrace(tracing, worker, queued, preciseNow(clock));
   }
 
   /** The context that emitted events continue. */

@@ -1,4 +1,4 @@
-import { type Clock, preciseNow } from "../lib/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import { assert } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
 import type { QueuedEvent } from "../queue/engine.ts";
@@ -37,8 +37,8 @@ export class Jobs {
       attempt: (line?.attempts ?? 0) + 1,
       history: line?.history ?? [],
       isParked: line !== undefined,
-      trace: EventTrace.of(tracing, worker, queued, preciseNow(clock)),
-      dueAt: line === undefined ? dueAtOf(queued.event, clock.now()) : undefined,
+      trace: EventTrace.of(tracing, worker, queued, clock),
+      dueAt: line === undefined ? dueAtOf(queued.event, clock) : undefined,
     };
   }
 

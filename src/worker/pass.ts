@@ -258,8 +258,8 @@ export class Pass {
   }
 
   async #handleTogether(task: Task): Promise<void> {
-    const jobs = new Map(task.jobs.map((job) => [job.queued, job]));
-    await this.#commit(jobs.size > 1, task, (tx, view, verdicts, isSingly) =>
+    const { jobs } = task;
+    await this.#commit(jobs.length > 1, task, (tx, view, verdicts, isSingly) =>
       this.#handleAll(tx, view, jobs, verdicts, isSingly),
     );
   }
@@ -323,21 +323,25 @@ export class Pass {
   async #handleAll(
     tx: Transaction,
     view: TransactionView,
-    jobs: ReadonlyMap<QueuedEvent, Job>,
+    jobs: readonly Job[],
     verdicts: Verdicts,
     isSingly: boolean,
   ): Promise<Ledger> {
     const { clock, lines, store, version } = this.#parts;
-    if (jobs.size === 0) return new Ledger(clock, version);
-    const fresh = await store.claim(tx, [...jobs.keys()], clock.now());
+    if (jobs.length === 0) return new Ledger(clock, version);
+    const events = jobs.map(({ queued }) => queued);
+    const fresh = await store.claim(tx, events, clock.now());
     await this.#sweepInbox(tx, fresh.length);
     const waiting = this.#mayBeParked ? await store.lines(tx, fresh) : undefined;
     const ledger = new Ledger(clock, version, waiting);
     const runner = new Runner(this.#runnerParts, { tx, view, ledger, verdicts, isSingly });
     try {
-      for (const queued of fresh) {
-        const job = jobs.get(queued);
-        if (job === undefined) continue;
+      let next = 0;
+      for (const job of jobs) {
+        const { queued } = job;
+        // Both are in one order; what is missing among the fresh ones was handled before.
+        if (queued !== fresh[next]) continue;
+        next++;
         if (job.dueAt !== undefined) ledger.schedule(queued, job.dueAt);
         else if (ledger.lineOf(queued.event.key) > 0) await lines.join(tx, queued, ledger);
         else await runner.take(job);

@@ -70,13 +70,13 @@ export class Runner {
     if (first !== undefined && first.handler !== job.handler) await this.finish();
     const goesWithOthers = job.handler.handleBatch !== undefined && !this.#within.isSingly;
     if (!goesWithOthers && this.#beside?.takes(job)) return await this.#beside.take(job);
-    await this.#finishBeside();
+    if (this.#beside !== undefined) await this.#finishBeside(this.#beside);
     if (goesWithOthers) this.#row.push(job);
     else await this.run(job);
   }
 
   async finish(): Promise<void> {
-    await this.#finishBeside();
+    if (this.#beside !== undefined) await this.#finishBeside(this.#beside);
     if (this.#row.length === 0) return;
     const row = this.#row;
     this.#row = [];
@@ -88,11 +88,11 @@ export class Runner {
     await this.#beside?.idle();
   }
 
-  async #finishBeside(): Promise<void> {
-    if (this.#beside === undefined || this.#beside.isEmpty) return;
+  async #finishBeside(beside: SideBySide): Promise<void> {
+    if (beside.isEmpty) return;
     const { ledger } = this.#within;
     try {
-      await this.#beside.finish((job, emitted) => ledger.settle(job, { kind: "done" }, emitted));
+      await beside.finish((job, emitted) => ledger.settle(job, { kind: "done" }, emitted));
     } catch (thrown) {
       if (thrown instanceof AttemptTimeout || this.#isInterrupted(thrown)) throw thrown;
       throw new OneFailed("the batch runs again, one by one", { cause: thrown });
@@ -102,7 +102,7 @@ export class Runner {
   /** Handles one event alone. */
   async run(job: Job): Promise<void> {
     const { tx, view, ledger, verdicts, isSingly } = this.#within;
-    const verdict = verdicts.get(formatPlace(job.queued));
+    const verdict = verdicts.size === 0 ? undefined : verdicts.get(formatPlace(job.queued));
     if (verdict !== undefined) return ledger.settle(job, verdict, []);
     const mark = view.mark();
     let emitted: readonly EventRecord[] = [];
