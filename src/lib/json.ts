@@ -21,7 +21,7 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** A value, with the text that stands for it where it is stored: without spaces, as written here. */
+/** A value, and the text that stands for it where it is stored: as `JSON.stringify` writes it. */
 export interface JsonDocument {
   readonly value: JsonValue;
   readonly text: string;
