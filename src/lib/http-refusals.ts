@@ -140,8 +140,12 @@ function refuseFraming(
   return undefined;
 }
 
+/** Most requests go where the one before went, which need not be looked at again. */
+let lastGoodTarget = "";
+
 /** Paths are matched, never normalised: what two parties might normalise differently is refused. */
 function refuseTarget(url: string): MillraceError | undefined {
+  if (url === lastGoodTarget) return undefined;
   if (url.length > limits.urlBytesMax) {
     return new MillraceError(
       "MR_URI_TOO_LONG",
@@ -161,6 +165,7 @@ function refuseTarget(url: string): MillraceError | undefined {
   if (/^[^?]*\/(\.|%2e){2}([/?]|$)/i.test(target)) {
     return refused("The request's path has a segment that leads upwards.");
   }
+  lastGoodTarget = url;
   return undefined;
 }
 

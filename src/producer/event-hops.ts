@@ -38,14 +38,16 @@ export class EventTracer {
   }
 
   trace(publications: readonly Publication[], context: TraceContext): Traced {
-    const count = context.sampled ? this.#takeFirst(publications.length, context) : 0;
+    const traceparent = formatTraceparent({ ...context, sampled: false });
+    const untraced = withTraceparent(traceparent);
+    if (!context.sampled) return { publications: publications.map(untraced), hops: noHops };
+    const count = this.#takeFirst(publications.length, context);
     const creates = publications.slice(0, count).map(({ event }) =>
       this.#tracing.hop("API gateway → event producer", context, {
         name: `create ${event.type}`,
         eventId: event.id,
       }),
     );
-    const untraced = withTraceparent(formatTraceparent({ ...context, sampled: false }));
     const created = publications.map((one, at) => {
       const create = creates[at];
       return create === undefined

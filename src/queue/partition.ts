@@ -1,3 +1,6 @@
+const offsetBasis = 0x811c9dc5;
+const prime = 0x01000193;
+
 /**
  * The partition of a key: 32-bit FNV-1a over its UTF-8, mixed (murmur3's finalizer) so that the low
  * bits spread, modulo the number of partitions. Part of the stored format: it never changes.
@@ -9,19 +12,19 @@ export function partitionOf(key: string, partitions: number): number {
   return ((hash ^ (hash >>> 16)) >>> 0) % partitions;
 }
 
+/** Without a buffer for keys of ASCII, as nearly all are. */
 function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
+  let hash = offsetBasis;
   for (let at = 0; at < key.length; at++) {
-    const byte = key.charCodeAt(at);
-    if (byte > 0x7f) return hashOfBytes(Buffer.from(key, "utf8"));
-    hash = Math.imul(hash ^ byte, 0x01000193);
+    const unit = key.charCodeAt(at);
+    if (unit > 0x7f) return hashOfBytes(Buffer.from(key, "utf8"));
+    hash = Math.imul(hash ^ unit, prime);
   }
   return hash;
 }
 
-/** Of keys whose characters are not all one byte long. */
 function hashOfBytes(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  let hash = offsetBasis;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, prime);
   return hash;
 }

@@ -61,9 +61,8 @@ export const formatTraceparent = ({ traceId, spanId, sampled }: TraceContext): s
 
 /** W3C Trace Context, section 3.2: undefined where malformed, all zero, or of version ff. */
 export function parseTraceparent(header: string | undefined): TraceContext | undefined {
-  const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(
-    header ?? "",
-  );
+  if (header === undefined) return undefined;
+  const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(header);
   if (match === null) return undefined;
   const [, version = "", traceId = "", spanId = "", flags = "", rest] = match;
   if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;

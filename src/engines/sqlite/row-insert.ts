@@ -1,4 +1,4 @@
-import type { SqlValue } from "../../database/engine.ts";
+import type { NewRows, SqlValue } from "../../database/engine.ts";
 import { type DatabaseSync, type StatementSync, sqliteCode } from "./sqlite.ts";
 
 /** Rows of one statement: 16 in one run cost a third less than 16 runs; 32 save no more. */
@@ -70,11 +70,8 @@ export class NewRowInsert {
 /** SQLITE_CONSTRAINT; the extended codes have it in their last byte. */
 const isConstraintFailure = (error: unknown): boolean => ((sqliteCode(error) ?? 0) & 0xff) === 19;
 
-/** Where rows go: a table of the framework's own, and its columns in the order of the values. */
-export interface Target {
-  readonly table: string;
-  readonly columns: readonly string[];
-}
+/** Where rows go. */
+export type Target = Omit<NewRows, "rows">;
 
 function insertOf({ table, columns }: Target, rows: number): string {
   const row = `(${columns.map(() => "?").join(", ")})`;

@@ -28,7 +28,7 @@ export class Statements {
   readonly #db: DatabaseSync;
   readonly #prepared = new Map<string, Prepared>();
   #preparedCount = 0;
-  /** By the table. */
+  /** By the table; the framework always fills the same columns of one. */
   readonly #newRowInserts = new Map<string, NewRowInsert>();
 
   constructor(db: DatabaseSync) {
