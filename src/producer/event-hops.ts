@@ -38,8 +38,7 @@ export class EventTracer {
   }
 
   trace(publications: readonly Publication[], context: TraceContext): Traced {
-    const traceparent = formatTraceparent({ ...context, sampled: false });
-    const untraced = withTraceparent(traceparent);
+    const untraced = withTraceparent(formatTraceparent({ ...context, sampled: false }));
     if (!context.sampled) return { publications: publications.map(untraced), hops: noHops };
     const count = this.#takeFirst(publications.length, context);
     const creates = publications.slice(0, count).map(({ event }) =>

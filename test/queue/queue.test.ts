@@ -63,6 +63,12 @@ describe("limits", () => {
     ["key", limits.keyBytesMax],
   ] as const;
 
+  it.each(bounds)("%s: not none, in the very first event", async (name) => {
+    const queue = createQueue(openMemoryQueue());
+    const first = queue.append([{ event: event({ [name]: "" }) }]);
+    await expect(first).rejects.toMatchObject({ code: "MR_CLOUDEVENT_INVALID" });
+  });
+
   it.each(bounds)(
     "%s: as many bytes as allowed, not one more, not none",
     async (name, bytesMax) => {
